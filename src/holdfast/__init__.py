@@ -1,0 +1,1 @@
+"""Creates Kubernetes clusters from virtual machines and holds them to their specification."""

@@ -1,0 +1,1 @@
+"""A cluster's own API, as far as Holdfast needs it."""

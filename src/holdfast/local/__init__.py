@@ -1,0 +1,1 @@
+"""Commands that run our code on this machine: they put parts together and hold no logic."""

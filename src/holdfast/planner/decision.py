@@ -1,0 +1,74 @@
+"""One pass's whole decision: things in the clouds, members of etcd, nodes of Kubernetes."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from holdfast.model.action import Action, DeleteNode, Drain, Plan, Waiting
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import MachineId
+from holdfast.model.machine import Machine, Stage
+from holdfast.model.observed import Life, Observed
+from holdfast.planner import control_plane, desired
+from holdfast.planner.plan import plan
+from holdfast.planner.rules import Rules
+
+
+def decide(
+    cluster: Cluster,
+    machines: Mapping[MachineId, Machine],
+    observed: Observed,
+    rules: Rules,
+    now: datetime,
+) -> Plan:
+    """What may be done now and what waits. `machines` and `observed.machines` MUST be the same."""
+    holder = control_plane.endpoint_holder(observed)
+    things = plan(desired.resources(cluster, machines, holder), observed, rules, now)
+    if cluster.is_deleting:
+        return things
+    steps = [*control_plane.removals(observed), *_nodes(machines, observed), *_coming(machines)]
+    steps += [
+        Waiting(f"{blind_kinds(b.kinds)}", f"not visible: {b.reason}") for b in observed.blind
+    ]
+    actions: list[Action] = [step for step in steps if not isinstance(step, Waiting)]
+    waiting = [step for step in steps if isinstance(step, Waiting)]
+    if observed.kube and not observed.kube.system_ready and not _unready(machines):
+        waiting.append(Waiting("cluster", "CoreDNS or the pod network is not ready yet"))
+    return Plan((*things.actions, *actions), (*things.waiting, *waiting))
+
+
+def blind_kinds(kinds: frozenset[str]) -> str:
+    """The kinds that could not be listed, in words."""
+    return ", ".join(sorted(kinds)) or "everything"
+
+
+def _nodes(machines: Mapping[MachineId, Machine], observed: Observed) -> Iterable[Action | Waiting]:
+    """Node objects of lost machines go; nodes of announced losses are drained by deadline."""
+    if observed.kube is None:
+        return
+    living = {machine.name for machine in machines.values() if machine.is_wanted}
+    for machine in machines.values():
+        node = observed.kube.nodes.get(machine.name)
+        if node is None:
+            continue
+        seen = observed.things.get(machine.resource)
+        ended = seen is None or seen.life in {Life.LEAVING, Life.GONE}
+        if not machine.is_wanted and ended and machine.name not in living:
+            yield DeleteNode(machine.name, machine.written_off_reason or "its machine is gone")
+        elif machine.is_wanted and machine.interrupted_at is not None:
+            yield Drain(machine.id, machine.name, "the cloud announced its end")
+
+
+def _coming(machines: Mapping[MachineId, Machine]) -> Iterable[Waiting]:
+    words = {
+        Stage.LAUNCHED: "booting; its agent has not called yet",
+        Stage.REGISTERED: "its agent waits until it may join",
+        Stage.JOINING: "joining",
+        Stage.INITIALIZED: "joined; its node is not Ready",
+    }
+    for machine in _unready(machines):
+        if machine.stage in words:
+            yield Waiting(machine.name, words[machine.stage])
+
+
+def _unready(machines: Mapping[MachineId, Machine]) -> list[Machine]:
+    return [m for m in machines.values() if m.is_wanted and m.ready_at is None]

@@ -1,0 +1,205 @@
+"""Which machines shall exist: every requested node has one living machine, chosen and saved.
+
+Health says which cannot stay; those are written off, and their requests get a new machine with a
+new identity in the same decision. A machine whose offering turned out to be sold out keeps its
+identity and gets another offering with a new token.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from holdfast.model import names
+from holdfast.model.account import Region
+from holdfast.model.cluster import Cluster
+from holdfast.model.event import NewEvent, Severity
+from holdfast.model.ids import MachineId
+from holdfast.model.machine import Machine
+from holdfast.model.observed import Observed
+from holdfast.model.offering import Cloud, Offering, OfferingKey
+from holdfast.model.spec import NodeRequest
+from holdfast.planner.health import Health, health
+from holdfast.planner.preview import ROOT_DISK_GIB, offering_for, zone_for
+from holdfast.planner.rules import Rules
+
+# Makes the identity of a new machine and the hash of the nonce that its user data will carry.
+Fresh = Callable[[NodeRequest], MachineId]
+NonceHash = Callable[[MachineId], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What can be bought now: the catalogue per cloud and what was sold out a moment ago."""
+
+    regions: Mapping[Cloud, Region]
+    sold_out: frozenset[OfferingKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Where new identities come from: chance and keys stay outside of the planner."""
+
+    fresh: Fresh
+    nonce_hash: NonceHash
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The machines after this decision; `changed` are those to be saved."""
+
+    machines: Mapping[MachineId, Machine]
+    changed: tuple[Machine, ...]
+    events: tuple[NewEvent, ...]
+    held_back: tuple[str, ...]  # what the breaker keeps from being healed
+    unfilled: tuple[str, ...]  # requests without an offering, in words
+
+
+def choose(
+    cluster: Cluster,
+    observed: Observed,
+    market: Market,
+    identities: Identities,
+    rules: Rules,
+    now: datetime,
+) -> Choice:
+    """The decision of one pass. A cluster that is being deleted has no wanted machines."""
+    if cluster.is_deleting:
+        return _ended(observed, now)
+    verdicts = health(observed, rules, now)
+    changed, events = _written_off(observed, verdicts, now)
+    machines = {**observed.machines, **{machine.id: machine for machine in changed}}
+    unfilled = []
+    for request in cluster.spec.nodes:
+        step = _fill(cluster, request, machines, market, identities, now)
+        match step:
+            case Machine():
+                machines[step.id] = step
+                changed.append(step)
+                events.append(_chosen(step, market))
+            case str():
+                unfilled.append(step)
+            case None:
+                pass
+    surplus = _unrequested(cluster, machines, now)
+    machines |= {machine.id: machine for machine in surplus}
+    held = tuple(f"{machines[v.machine].name}: {v.reason}" for v in verdicts.held_back)
+    return Choice(machines, (*changed, *surplus), tuple(events), held, tuple(unfilled))
+
+
+def _ended(observed: Observed, now: datetime) -> Choice:
+    """Fences every machine of a cluster that is being deleted: none may join or call back."""
+    changed = tuple(
+        replace(m, written_off_at=now, written_off_reason="the cluster is being deleted")
+        for m in observed.machines.values()
+        if m.is_wanted
+    )
+    machines = {**observed.machines, **{machine.id: machine for machine in changed}}
+    return Choice(machines, changed, (), (), ())
+
+
+def _written_off(
+    observed: Observed, verdicts: Health, now: datetime
+) -> tuple[list[Machine], list[NewEvent]]:
+    changed, events = [], []
+    for verdict in verdicts.lost:
+        machine = observed.machines[verdict.machine]
+        changed.append(replace(machine, written_off_at=now, written_off_reason=verdict.reason))
+        seen = observed.things.get(machine.resource)
+        log = f"\nconsole: {seen.console}" if seen and seen.console else ""
+        message = f"{machine.role.value} {machine.name} is lost: {verdict.reason}{log}"
+        events.append(NewEvent("MachineLost", message, machine.name, Severity.ERROR))
+    return changed, events
+
+
+def _fill(
+    cluster: Cluster,
+    request: NodeRequest,
+    machines: Mapping[MachineId, Machine],
+    market: Market,
+    identities: Identities,
+    now: datetime,
+) -> Machine | str | None:
+    """A machine for a request that has none, another offering for one that is sold out."""
+    living = [
+        m
+        for m in machines.values()
+        if m.request == request.id and m.is_wanted and m.interrupted_at is None
+    ]
+    if living:
+        return _rechosen(cluster, request, living[0], market)
+    region = market.regions.get(request.cloud)
+    offer = _offer(cluster, request, market)
+    if region is None or offer is None:
+        return f"{request.role.value} {request.shape.value}: no offering in {request.cloud.value}"
+    earlier = [m for m in machines.values() if m.request == request.id]
+    machine_id = identities.fresh(request) if earlier else MachineId(request.id)
+    return Machine(
+        id=machine_id,
+        cluster=cluster.id,
+        request=request.id,
+        name=names.host(cluster.spec.name, cluster.id, request.cloud, machine_id),
+        role=request.role,
+        offering=offer.key,
+        image=region.images[offer.arch],
+        disk_gib=ROOT_DISK_GIB,
+        kubernetes_version=cluster.spec.kubernetes_version,
+        attempt=1,
+        token=_token(machine_id, 1, offer.key),
+        nonce_hash=identities.nonce_hash(machine_id),
+        chosen_at=now,
+    )
+
+
+def _rechosen(
+    cluster: Cluster, request: NodeRequest, machine: Machine, market: Market
+) -> Machine | str | None:
+    if machine.provider_id is not None or machine.offering not in market.sold_out:
+        return None
+    offer = _offer(cluster, request, market)
+    if offer is None or offer.key == machine.offering:
+        return f"{machine.name}: {machine.offering.instance_type} is sold out and nothing else fits"
+    attempt = machine.attempt + 1
+    return replace(
+        machine,
+        offering=offer.key,
+        attempt=attempt,
+        token=_token(machine.id, attempt, offer.key),
+    )
+
+
+def _offer(cluster: Cluster, request: NodeRequest, market: Market) -> Offering | None:
+    region = market.regions.get(request.cloud)
+    if region is None:
+        return None
+    zone = zone_for(cluster.spec, request, region.zones)
+    return offering_for(request, region, zone, market.sold_out)
+
+
+def _token(machine: MachineId, attempt: int, key: OfferingKey) -> str:
+    return names.client_token(
+        machine, attempt, f"{key.zone}/{key.instance_type}/{key.capacity_type.value}"
+    )
+
+
+def _chosen(machine: Machine, market: Market) -> NewEvent:
+    key = machine.offering
+    prices = [o.price for o in market.regions[key.cloud].offerings if o.key == key]
+    price = f" at {prices[0]} USD/h" if prices else ""
+    return NewEvent(
+        "MachineChosen",
+        f"[{key.cloud.value.upper()}] {machine.role.value} name={machine.name}: "
+        f"{key.instance_type} {key.capacity_type.value} in {key.zone}{price}",
+        machine.name,
+    )
+
+
+def _unrequested(
+    cluster: Cluster, machines: Mapping[MachineId, Machine], now: datetime
+) -> tuple[Machine, ...]:
+    """Machines whose request was taken out of the specification."""
+    requests = {request.id for request in cluster.spec.nodes}
+    return tuple(
+        replace(m, written_off_at=now, written_off_reason="no longer wanted")
+        for m in machines.values()
+        if m.is_wanted and m.request not in requests
+    )

@@ -1,0 +1,1 @@
+"""The clouds behind one port: five methods, all safe to repeat."""

@@ -1,0 +1,1 @@
+"""AWS behind the provider port, by the official SDK."""

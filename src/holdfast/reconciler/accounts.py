@@ -1,0 +1,148 @@
+"""The pass of one account: who it is, what it may do, what it can buy; one shared listing a minute.
+
+The shared listing notices what vanished behind our back and things of clusters that are gone,
+for all clusters of the account in one go.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from holdfast.model.account import Account
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import ClusterId, CredentialsId, cluster_key
+from holdfast.model.machine import Machine
+from holdfast.model.observed import Blind, Foreign, Life, Seen
+from holdfast.model.resource import VirtualMachine
+from holdfast.model.wake import Again, Why
+from holdfast.providers.errors import ProviderError
+from holdfast.providers.port import Provider, Scope
+from holdfast.reconciler.world import Held, World
+from holdfast.store.credentials import CredentialsRow
+
+LISTING = timedelta(minutes=1)
+CATALOGUE = timedelta(hours=1)
+AFTER_REFUSAL = timedelta(minutes=15)
+
+_log = structlog.get_logger(__name__)
+
+
+async def account_pass(credentials: CredentialsId, held: Held, world: World) -> Again:
+    """Check when due, refresh the catalogue when due, list, and wake clusters that changed."""
+    async with world.store.reading() as tx:
+        row = await world.store.credentials.get(tx, credentials)
+        if row is None:
+            return Again(CATALOGUE, Why.TICK)
+        secret = await world.store.credentials.secret(tx, credentials)
+    try:
+        provider = world.providers.provider(row.cloud, secret)
+    except ProviderError as failure:
+        await _record(row, None, str(failure), held, world)
+        return Again(AFTER_REFUSAL, Why.TICK)
+    if row.checked_at is None or world.clock.now() - row.checked_at >= CATALOGUE or row.error:
+        row = await _check(row, provider, held, world)
+    if row.error:
+        return Again(AFTER_REFUSAL, Why.TICK)
+    await _catalogues(row, provider, held, world)
+    await _shared_listing(row, provider, world)
+    return Again(LISTING, Why.TICK)
+
+
+async def _check(
+    row: CredentialsRow, provider: Provider, held: Held, world: World
+) -> CredentialsRow:
+    """The verdict on the credentials; a cloud that does not answer is no verdict on them."""
+    account, error = None, ""
+    try:
+        account = await provider.check(world.native_regions[row.cloud][0])
+        if account.missing:
+            error = f"permission lacking: {', '.join(account.missing)}"
+    except ProviderError as failure:
+        error = str(failure)
+    return await _record(row, account, error, held, world)
+
+
+async def _record(
+    row: CredentialsRow, account: Account | None, error: str, held: Held, world: World
+) -> CredentialsRow:
+    async with world.store.guarded(held.lease) as tx:
+        return await world.store.credentials.record_check(tx, row.id, account, error)
+
+
+async def _catalogues(row: CredentialsRow, provider: Provider, held: Held, world: World) -> None:
+    """What is on sale, per region, at most hourly; a region that fails keeps its old entry."""
+    for region in world.native_regions[row.cloud]:
+        async with world.store.reading() as tx:
+            known = await world.store.regions.get(tx, row.id, region)
+        if known is not None and world.clock.now() - known[1] < CATALOGUE:
+            continue
+        await held.ensure()
+        try:
+            found = await provider.catalogue(region)
+        except ProviderError as failure:
+            _log.warning("catalogue", credentials=row.id, region=region, error=str(failure))
+            continue
+        async with world.store.guarded(held.lease) as tx:
+            await world.store.regions.save(tx, row.id, found)
+
+
+async def _shared_listing(row: CredentialsRow, provider: Provider, world: World) -> None:
+    """List everything of this installation in the regions that clusters of the account use."""
+    async with world.store.reading() as tx:
+        clusters = await world.store.clusters.list(tx)
+        machines = {c.id: await world.store.machines.of_cluster(tx, c.id) for c in clusters}
+    mine = [c for c in clusters if any(s.credentials == row.id for s in c.spec.clouds)]
+    regions = {s.region for c in mine for s in c.spec.clouds if s.credentials == row.id}
+    for region in sorted(regions):
+        scope = Scope(world.installation.id, ClusterId(""), "", region)
+        try:
+            found = await provider.observe(scope, None)
+        except ProviderError as failure:
+            _log.warning("shared listing", credentials=row.id, region=region, error=str(failure))
+            continue
+        await _wake_changed(mine, machines, found, world)
+        _report_orphans(row, clusters, found)
+
+
+async def _wake_changed(
+    clusters: Iterable[Cluster],
+    machines: Mapping[ClusterId, Sequence[Machine]],
+    found: Sequence[Seen | Blind | Foreign],
+    world: World,
+) -> None:
+    """A recorded machine that is not running, by a complete listing, wakes its cluster."""
+    if any(isinstance(part, Blind) for part in found):
+        return
+    running = {
+        part.id
+        for part in found
+        if isinstance(part, Seen)
+        and isinstance(part.resource, VirtualMachine)
+        and part.life in {Life.PENDING, Life.PRESENT}
+    }
+    for cluster in clusters:
+        gone = [
+            m
+            for m in machines[cluster.id]
+            if m.is_wanted and m.provider_id is not None and m.provider_id not in running
+        ]
+        if gone:
+            async with world.store.writing() as tx:
+                await world.store.leases.wake(tx, cluster_key(cluster.id), Why.USER)
+
+
+def _report_orphans(
+    row: CredentialsRow, clusters: Iterable[Cluster], found: Iterable[Seen | Blind | Foreign]
+) -> None:
+    """Things with our installation's tag whose cluster is unknown: shown, never touched here."""
+    known = {cluster.id for cluster in clusters}
+    for part in found:
+        if isinstance(part, Seen) and part.cluster not in known and part.life is not Life.GONE:
+            _log.warning(
+                "orphan",
+                credentials=row.id,
+                id=part.id,
+                name=part.resource.name,
+                cluster=part.cluster,
+            )

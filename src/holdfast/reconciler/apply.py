@@ -1,0 +1,190 @@
+"""Carries out a plan: saves every intent in one commit, then makes one call per action."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from holdfast.bootstrap import user_data
+from holdfast.kube.port import KubeUnreachable
+from holdfast.model.action import (
+    Action,
+    Create,
+    Delete,
+    DeleteNode,
+    Drain,
+    RemoveMember,
+    Result,
+)
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import ClusterId, ProviderId, ResourceName
+from holdfast.model.names import client_token, cloud_of
+from holdfast.model.observed import Life, Observed
+from holdfast.model.resource import Resource, VirtualMachine
+from holdfast.providers.errors import CapacityUnavailable, ProviderError
+from holdfast.providers.port import Creation, Provider, Scope
+from holdfast.reconciler import drain
+from holdfast.reconciler.observe import PKI, REMOVE_MEMBER, kube_of, provider_of, scope_of
+from holdfast.reconciler.world import CALL_TIMEOUT, Held, World
+from holdfast.store.intents import Intent
+from holdfast.store.orders import Order
+
+AT_ONCE = 16  # calls in flight for one cluster
+
+
+async def everything(
+    cluster: Cluster, actions: Sequence[Action], observed: Observed, held: Held, world: World
+) -> tuple[Result, ...]:
+    """What became of each action. A failed action is a result; only LeaseLost ends the pass."""
+    if cluster.reconcile_paused and not cluster.is_deleting:
+        return ()
+    intents = await _save_intents(cluster, actions, observed, held, world)
+    calls = _Calls(cluster, observed, intents, held, world)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(action: Action) -> Result:
+        async with gate:
+            return await calls.make(action)
+
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(one(action)) for action in actions]
+    return tuple(task.result() for task in running)
+
+
+async def _save_intents(
+    cluster: Cluster, actions: Iterable[Action], observed: Observed, held: Held, world: World
+) -> dict[ResourceName, Intent]:
+    """One commit before the first call: whatever happens, the next pass knows what was asked."""
+    resources = [action.resource for action in actions if isinstance(action, Create)]
+    if not resources:
+        return {}
+    now = world.clock.now()
+    async with world.store.guarded(held.lease) as tx:
+        known = await world.store.intents.of_cluster(tx, cluster.id)
+        intents = [
+            _intent(cluster.id, resource, known.get(resource.name), observed, now)
+            for resource in resources
+        ]
+        await world.store.intents.save(tx, *intents)
+    return {intent.name: intent for intent in intents}
+
+
+def _intent(
+    cluster: ClusterId,
+    resource: Resource,
+    known: Intent | None,
+    observed: Observed,
+    now: datetime,
+) -> Intent:
+    token = _token(cluster, resource, observed)
+    calls = known.calls if known and known.token == token else 0
+    saved_at = known.saved_at if known and known.token == token else now
+    return Intent(cluster, resource.name, token, calls + 1, saved_at, calls + 1)
+
+
+def _token(cluster: ClusterId, resource: Resource, observed: Observed) -> str:
+    """A machine's token was chosen with it; other things have one that follows from their name."""
+    if isinstance(resource, VirtualMachine):
+        return observed.machines[resource.machine].token
+    return client_token(cluster, 1, resource.name)
+
+
+class _Calls:
+    """One call per action, the lease checked right before each."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        observed: Observed,
+        intents: dict[ResourceName, Intent],
+        held: Held,
+        world: World,
+    ) -> None:
+        self._cluster = cluster
+        self._observed = observed
+        self._intents = intents
+        self._held = held
+        self._world = world
+
+    async def make(self, action: Action) -> Result:
+        """Carry out one action."""
+        await self._held.ensure()
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                return await self._done(action)
+        except ProviderError as error:
+            self._mark(action, error)
+            return Result(action, type(error).__name__, str(error))
+        except KubeUnreachable as error:
+            return Result(action, "KubeUnreachable", str(error))
+        except TimeoutError:
+            return Result(action, "OutcomeUnknown", "the call took too long")
+
+    async def _done(self, action: Action) -> Result:
+        match action:
+            case Create(resource=resource):
+                provider, scope = await self._cloud(resource.name)
+                await provider.create(scope, self._creation(resource))
+            case Delete(seen=seen):
+                provider, scope = await self._cloud(seen.resource.name)
+                await provider.delete(scope, seen)
+            case RemoveMember():
+                await self._order(action)
+            case DeleteNode() | Drain():
+                return await self._in_kubernetes(action)
+        return Result(action)
+
+    async def _cloud(self, name: ResourceName) -> tuple[Provider, Scope]:
+        cloud = next(c for c in self._cluster.spec.clouds if c.cloud is cloud_of(name))
+        return await provider_of(cloud, self._world), scope_of(self._cluster, cloud, self._world)
+
+    def _creation(self, resource: Resource) -> Creation:
+        known: dict[ResourceName, ProviderId] = {
+            name: seen.id
+            for name, seen in self._observed.things.items()
+            if seen.life is not Life.GONE
+        }
+        payload = None
+        if isinstance(resource, VirtualMachine):
+            platform = self._world.platform
+            payload = user_data.render(
+                platform.url,
+                platform.ca_sha256,
+                platform.agent_sha256,
+                resource.machine,
+                self._world.nonce(resource.machine),
+            )
+        return Creation(resource, self._intents[resource.name].token, known, payload)
+
+    def _mark(self, action: Action, error: ProviderError) -> None:
+        if isinstance(error, CapacityUnavailable) and isinstance(action, Create):
+            resource = action.resource
+            if isinstance(resource, VirtualMachine):
+                self._world.droughts.mark(resource.offering, self._world.clock.now())
+
+    async def _order(self, action: RemoveMember) -> None:
+        lost = self._observed.machines[action.lost]
+        order = Order(
+            id=self._world.chance.uuid(),
+            cluster=self._cluster.id,
+            machine=action.through,
+            kind=REMOVE_MEMBER,
+            arguments={"machineId": lost.id, "name": lost.name, "peerIp": lost.private_ip or ""},
+            created_at=self._world.clock.now(),
+        )
+        async with self._world.store.guarded(self._held.lease) as tx:
+            await self._world.store.orders.add(tx, order)
+
+    async def _in_kubernetes(self, action: DeleteNode | Drain) -> Result:
+        async with self._world.store.reading() as tx:
+            keys = await self._world.store.secrets.get(tx, self._cluster.id, PKI)
+        kube = kube_of(self._cluster, self._observed.machines.values(), keys, self._world)
+        if kube is None:
+            return Result(action, "KubeUnreachable", "the cluster's API is not up")
+        if isinstance(action, DeleteNode):
+            await kube.delete_node(action.node)
+            return Result(action)
+        kept = await drain.step(kube, action.node)
+        if kept:
+            names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in kept[:3])
+            return Result(action, "Waiting", f"a PodDisruptionBudget keeps {names}")
+        return Result(action)

@@ -1,0 +1,210 @@
+"""Reads the world for one pass: clouds, the cluster's API, agents, and our own records."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from holdfast.identity import pki
+from holdfast.kube.port import Kube, KubeAccess, KubeUnreachable
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import MachineId, ProviderId, ResourceName
+from holdfast.model.machine import Machine
+from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Observed, Seen, Unsure
+from holdfast.model.resource import Role, VirtualMachine
+from holdfast.model.spec import CloudSpec
+from holdfast.planner.desired import API_PORT
+from holdfast.planner.rules import Rules
+from holdfast.providers.errors import ProviderError
+from holdfast.providers.port import Provider, Scope
+from holdfast.reconciler.world import World
+from holdfast.store.intents import Intent
+from holdfast.store.orders import Order
+from holdfast.store.things import Thing
+
+PKI = "pki"
+OUR_CERTIFICATE = timedelta(days=30)
+REMOVE_MEMBER = "remove-etcd-member"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What our own tables say of a cluster."""
+
+    machines: Mapping[MachineId, Machine]
+    intents: Mapping[ResourceName, Intent]
+    things: Sequence[Thing]
+    orders: Sequence[Order]
+    pki: bytes | None
+
+
+async def everything(cluster: Cluster, world: World) -> Observed:
+    """All that can be seen now; a part that can't be seen is blind, never absent."""
+    recorded = await _recorded(cluster, world)
+    listings = [_listed(cluster, cloud, world) for cloud in cluster.spec.clouds]
+    (kube, kube_error), listed = await asyncio.gather(
+        _kube_seen(cluster, recorded, world), asyncio.gather(*listings)
+    )
+    found = [part for listing in listed for part in listing]
+    return fold(found, recorded, kube, kube_error, world)
+
+
+def fold(
+    found: Sequence[Seen | Blind | Foreign],
+    recorded: Recorded,
+    kube: KubeSeen | None,
+    kube_error: str,
+    world: World,
+) -> Observed:
+    """Put listings and records together."""
+    now = world.clock.now()
+    things, surplus = one_each([s for s in found if isinstance(s, Seen)], recorded.machines)
+    blind = tuple(part for part in found if isinstance(part, Blind))
+    machines = _with_orders(recorded, now)
+    agents = world.store.heartbeats.view()
+    return Observed(
+        things=things,
+        surplus=surplus,
+        foreign=tuple(part for part in found if isinstance(part, Foreign)),
+        unsure=unsure(things, recorded, now, world.rules),
+        blind=blind,
+        machines=machines,
+        agents={machine: seen for machine, seen in agents.items() if machine in machines},
+        kube=kube,
+        kube_error=kube_error,
+    )
+
+
+def one_each(
+    seen: Iterable[Seen], machines: Mapping[MachineId, Machine]
+) -> tuple[dict[ResourceName, Seen], tuple[Seen, ...]]:
+    """One thing a name: the recorded one, else a living one, else the oldest; the rest is surplus.
+
+    A second copy that the cloud declares gone is neither: it does not exist.
+    """
+    ids = {machine.provider_id for machine in machines.values()}
+    things: dict[ResourceName, Seen] = {}
+    surplus = []
+    for thing in sorted(seen, key=lambda s: (_rank(s, ids), str(s.created_at), s.id)):
+        if thing.resource.name not in things:
+            things[thing.resource.name] = thing
+        elif thing.life is not Life.GONE:
+            surplus.append(thing)
+    return things, tuple(surplus)
+
+
+def _rank(seen: Seen, recorded: set[ProviderId | None]) -> int:
+    if isinstance(seen.resource, VirtualMachine) and seen.id in recorded:
+        return 0
+    return 2 if seen.life is Life.GONE else 1
+
+
+def unsure(
+    things: Mapping[ResourceName, Seen], recorded: Recorded, now: datetime, rules: Rules
+) -> dict[ResourceName, Unsure]:
+    """Asked for or seen before, and not visible now. Waits are counted over complete readings."""
+    found: dict[ResourceName, Unsure] = {}
+    for name, intent in recorded.intents.items():
+        if name not in things and intent.calls:
+            found[name] = Unsure(intent.saved_at, rules.gone_readings, intent.calls)
+    for thing in recorded.things:
+        if thing.removed_at is None and thing.name not in things:
+            calls = found[thing.name].calls if thing.name in found else 0
+            since = thing.missing_since or now
+            found[thing.name] = Unsure(since, thing.missing_readings + 1, calls)
+    return found
+
+
+def _with_orders(recorded: Recorded, now: datetime) -> dict[MachineId, Machine]:
+    """A lost control plane's member is out once the order to take it out was carried out."""
+    out = {
+        MachineId(order.arguments["machineId"]): order.done_at or now
+        for order in recorded.orders
+        if order.kind == REMOVE_MEMBER and order.ok and "machineId" in order.arguments
+    }
+    return {
+        machine.id: replace(machine, member_removed_at=machine.member_removed_at or out[machine.id])
+        if machine.id in out
+        else machine
+        for machine in recorded.machines.values()
+    }
+
+
+async def _recorded(cluster: Cluster, world: World) -> Recorded:
+    store = world.store
+    async with store.reading() as tx:
+        machines = await store.machines.of_cluster(tx, cluster.id)
+        return Recorded(
+            machines={machine.id: machine for machine in machines},
+            intents=await store.intents.of_cluster(tx, cluster.id),
+            things=await store.things.of_cluster(tx, cluster.id),
+            orders=await store.orders.of_cluster(tx, cluster.id),
+            pki=await store.secrets.get(tx, cluster.id, PKI),
+        )
+
+
+async def provider_of(cluster_cloud: CloudSpec, world: World) -> Provider:
+    """The provider of a cluster's cloud, with the newest key.
+
+    Raises CredentialsRejected for a field that is missing, LookupError when the credentials are
+    gone, which the store forbids while a cluster uses them.
+    """
+    async with world.store.reading() as tx:
+        row = await world.store.credentials.get(tx, cluster_cloud.credentials)
+        if row is None:
+            message = f"credentials {cluster_cloud.credentials} are gone"
+            raise LookupError(message)
+        secret = await world.store.credentials.secret(tx, row.id)
+    return world.providers.provider(row.cloud, secret)
+
+
+def scope_of(cluster: Cluster, cloud: CloudSpec, world: World) -> Scope:
+    """Whose things a call is about."""
+    return Scope(
+        installation=world.installation.id,
+        cluster=cluster.id,
+        cluster_name=cluster.spec.name,
+        region=cloud.region,
+        tags=cluster.spec.tags,
+    )
+
+
+async def _listed(
+    cluster: Cluster, cloud: CloudSpec, world: World
+) -> Sequence[Seen | Blind | Foreign]:
+    try:
+        provider = await provider_of(cloud, world)
+        return await provider.observe(scope_of(cluster, cloud, world), cluster.id)
+    except ProviderError as error:
+        return (Blind(frozenset(), str(error), type(error).__name__),)
+
+
+async def _kube_seen(
+    cluster: Cluster, recorded: Recorded, world: World
+) -> tuple[KubeSeen | None, str]:
+    client = kube_of(cluster, recorded.machines.values(), recorded.pki, world)
+    if client is None:
+        return None, "it is not up yet"
+    try:
+        return await client.look(), ""
+    except KubeUnreachable as error:
+        return None, str(error)
+
+
+def kube_of(
+    cluster: Cluster, machines: Iterable[Machine], pki_json: bytes | None, world: World
+) -> Kube | None:
+    """The client of the cluster's API; None before a control plane joined and while deleting."""
+    up = any(m.joined_at and m.role is Role.CONTROL_PLANE for m in machines)
+    if not up or cluster.endpoint is None or pki_json is None or cluster.is_deleting:
+        return None
+    url = f"https://{cluster.endpoint}:{API_PORT}"
+
+    def access() -> KubeAccess:
+        keys = pki.ClusterPki.from_json(pki_json)
+        certificate, key = pki.client_certificate(
+            keys, "holdfast", ("kubeadm:cluster-admins",), world.clock.now(), OUR_CERTIFICATE
+        )
+        return KubeAccess(url, keys.ca.certificate, certificate, key, world.platform.egress_proxy)
+
+    return world.kubes.kube(cluster.id, url, access)

@@ -1,0 +1,276 @@
+"""Records a pass in one guarded commit: things, intents, status, events, certificate."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from holdfast.identity import signatures
+from holdfast.model.action import (
+    Action,
+    Create,
+    Delete,
+    DeleteNode,
+    Drain,
+    Plan,
+    RemoveMember,
+    Result,
+)
+from holdfast.model.certificate import CertificateState, DeletionCertificate, RemovedThing
+from holdfast.model.cluster import Cluster
+from holdfast.model.event import NewEvent, Severity
+from holdfast.model.ids import ResourceName
+from holdfast.model.names import cloud_of
+from holdfast.model.observed import Life, Observed, Seen
+from holdfast.model.resource import Address, Resource, VirtualMachine, kind
+from holdfast.model.status import ClusterPhase
+from holdfast.model.wake import Again, Why
+from holdfast.planner import status
+from holdfast.planner.removal import Removal, removal
+from holdfast.planner.status import Evidence
+from holdfast.reconciler.world import Held, World
+from holdfast.store.database import Tx
+from holdfast.store.things import Thing
+
+# A definite answer: nothing was made, so the intent is void and the next try is a new one.
+NOTHING_MADE = {
+    "Throttled",
+    "CapacityUnavailable",
+    "QuotaExceeded",
+    "CredentialsRejected",
+    "RequestRejected",
+    "DependencyHeld",
+}
+
+
+async def everything(evidence: Evidence, held: Held, world: World) -> Again:
+    """Save what the pass found and did; returns when to come back."""
+    cluster, now = evidence.cluster, world.clock.now()
+    conditions = status.conditions(evidence, now)
+    phase = status.phase(evidence, conditions)
+    async with world.store.guarded(held.lease) as tx:
+        await _things(evidence, tx, world, now)
+        await _intents(evidence, tx, world)
+        calls_at = _delete_calls_at(evidence, now)
+        end = await _removal(replace(cluster, delete_calls_at=calls_at), evidence, tx, world)
+        deleted = end is not None and not end.wait
+        events = [*_events(evidence, world), *_phase_event(cluster, phase, deleted, end)]
+        await world.store.events.append(tx, cluster.id, *events)
+        await world.store.clusters.record(
+            tx,
+            cluster.id,
+            phase=ClusterPhase.DELETED if deleted else phase,
+            conditions=conditions,
+            endpoint=_endpoint(cluster, evidence.observed),
+            observed_generation=cluster.generation,
+            reconciled_at=now,
+            delete_calls_at=calls_at,
+            deleted_at=now if deleted else None,
+            plan=shown(evidence.plan, evidence.results),
+        )
+    if deleted:
+        await world.kubes.drop(cluster.id)
+        return Again(status.SETTLED, Why.TICK)
+    return _come_back(evidence, end)
+
+
+def _come_back(evidence: Evidence, end: Removal | None) -> Again:
+    """A deletion goes on until its certificate is confirmed, also with nothing left to do."""
+    again = status.come_back(evidence.plan, evidence.results)
+    if end is not None and not evidence.plan.actions and not evidence.plan.waiting:
+        return Again(status.WAITING, Why.TICK)
+    return again
+
+
+async def _things(evidence: Evidence, tx: Tx, world: World, now: datetime) -> None:
+    """What was seen is seen, what is terminal or missing long enough is removed."""
+    observed, cluster = evidence.observed, evidence.cluster
+    known = await world.store.things.of_cluster(tx, cluster.id)
+    seen = {s.id: s for s in (*observed.things.values(), *observed.surplus)}
+    rows = [_thing(cluster, s, now) for s in seen.values() if s.life is not Life.GONE]
+    gone = {s.id for s in seen.values() if s.life is Life.GONE}
+    for thing in known:
+        if thing.removed_at is not None or thing.id in seen:
+            continue
+        if _is_blind(observed, thing.kind):
+            continue
+        if cluster.is_deleting or thing.name in observed.things:
+            gone.add(thing.id)
+            continue
+        missing = thing.missing_readings + 1
+        since = thing.missing_since or now
+        rows.append(replace(thing, missing_since=since, missing_readings=missing))
+        window = world.rules.window(cloud_of(thing.name))
+        if now - since >= window and missing >= world.rules.gone_readings:
+            gone.add(thing.id)
+    await world.store.things.seen(tx, cluster.id, rows)
+    known_ids = {thing.id for thing in known}
+    await world.store.things.removed(tx, cluster.id, gone & known_ids, now)
+
+
+def _is_blind(observed: Observed, thing_kind: str) -> bool:
+    words = {"".join(part.capitalize() for part in thing_kind.split())}
+    return any(not blind.kinds or blind.kinds & words for blind in observed.blind)
+
+
+def _thing(cluster: Cluster, seen: Seen, now: datetime) -> Thing:
+    return Thing(
+        cluster=cluster.id,
+        name=seen.resource.name,
+        kind=kind(seen.resource),
+        id=seen.id,
+        life=seen.life,
+        evidence=seen.evidence,
+        first_seen_at=now,
+    )
+
+
+async def _intents(evidence: Evidence, tx: Tx, world: World) -> None:
+    """An intent is over when its thing is seen, or when the cloud surely made nothing."""
+    void: set[ResourceName] = {
+        name for name, seen in evidence.observed.things.items() if seen.life is not Life.GONE
+    }
+    for result in evidence.results:
+        if isinstance(result.action, Create) and result.error in NOTHING_MADE:
+            void.add(result.action.resource.name)
+    asked = {
+        r.action.resource.name
+        for r in evidence.results
+        if isinstance(r.action, Create) and r.error not in NOTHING_MADE
+    }
+    await world.store.intents.drop(tx, evidence.cluster.id, tuple(void - asked))
+
+
+def _delete_calls_at(evidence: Evidence, now: datetime) -> datetime | None:
+    called = any(isinstance(result.action, Delete) for result in evidence.results)
+    return now if called else evidence.cluster.delete_calls_at
+
+
+def _endpoint(cluster: Cluster, observed: Observed) -> str | None:
+    for seen in observed.things.values():
+        if isinstance(seen.resource, Address) and seen.public_ip:
+            return seen.public_ip
+    return cluster.endpoint
+
+
+async def _removal(cluster: Cluster, evidence: Evidence, tx: Tx, world: World) -> Removal | None:
+    """The certificate's next step, judged by this pass's listing and saved when there is one."""
+    if not cluster.is_deleting:
+        return None
+    things = await world.store.things.of_cluster(tx, cluster.id)
+    removed = [
+        RemovedThing(thing.kind, thing.name, thing.id, thing.removed_at)
+        for thing in things
+        if thing.removed_at is not None
+    ]
+    previous = await world.store.certificates.get(tx, cluster.id)
+    now = world.clock.now()
+    end = removal(cluster, evidence.observed, removed, previous, world.rules, now)
+    if end.certificate is not None:
+        await world.store.certificates.put(tx, signed(end.certificate, world))
+    elif end.withdrawn:
+        await world.store.certificates.drop(tx, cluster.id)
+    return end
+
+
+def signed(certificate: DeletionCertificate, world: World) -> DeletionCertificate:
+    """The certificate with the installation's signature over all its other fields."""
+    signature = signatures.sign(
+        world.installation.signing_key_pem, certificate.canonical().encode()
+    )
+    return replace(certificate, signature=signature)
+
+
+def _events(evidence: Evidence, world: World) -> Iterable[NewEvent]:
+    for result in evidence.results:
+        name = subject(result.action)
+        if result.is_done:
+            world.told.forget(evidence.cluster.id, name)
+            yield NewEvent(type(result.action).__name__, done_words(result.action), name)
+        elif world.told.is_news(evidence.cluster.id, name, result.message):
+            yield NewEvent(result.error, result.message, name, Severity.ERROR)
+    for held in (*evidence.held_back, *evidence.unfilled):
+        if world.told.is_news(evidence.cluster.id, held, held):
+            yield NewEvent("Held", held, "", Severity.ERROR)
+    for waiting in evidence.plan.waiting:
+        if waiting.on_person and world.told.is_news(
+            evidence.cluster.id, waiting.subject, waiting.reason
+        ):
+            yield NewEvent("Blocked", waiting.reason, waiting.subject, Severity.ERROR)
+
+
+def _phase_event(
+    cluster: Cluster,
+    phase: ClusterPhase,
+    deleted: bool,  # noqa: FBT001  (a fact of the pass, not a switch)
+    end: Removal | None,
+) -> Iterable[NewEvent]:
+    if end is not None and end.certificate is not None:
+        issued = end.certificate
+        confirmed = issued.state is CertificateState.CONFIRMED
+        reason = "DeletionConfirmed" if confirmed else "DeletionProvisional"
+        message = (
+            f"[Cluster] {issued.state.value} deletion certificate: "
+            f"{len(issued.removed)} things removed, 0 left"
+        )
+        yield NewEvent(reason, message, cluster.spec.name)
+    if phase is not cluster.phase and not deleted:
+        bad = phase in {ClusterPhase.FAILED, ClusterPhase.WARNING}
+        severity = Severity.ERROR if bad else Severity.INFO
+        yield NewEvent("Phase", f"[Cluster] status={phase.value}", cluster.spec.name, severity)
+
+
+def subject(action: Action) -> str:
+    """The thing an action is about."""
+    match action:
+        case Create(resource=resource):
+            return resource.name
+        case Delete(seen=seen):
+            return seen.resource.name
+        case DeleteNode(node=node) | Drain(node=node):
+            return node
+        case RemoveMember(lost=lost):
+            return lost
+
+
+def done_words(action: Action) -> str:
+    """One sentence for people, in v1's style."""
+    match action:
+        case Create(resource=resource):
+            return f"{_cloud(resource)} {kind(resource)} asked for name={_title(resource)}"
+        case Delete(seen=seen, reason=reason):
+            words = f"{kind(seen.resource)} deleted name={_title(seen.resource)} id={seen.id}"
+            return f"{_cloud(seen.resource)} {words}: {reason}"
+        case DeleteNode(node=node, reason=reason):
+            return f"[Cluster] node={node} removed: {reason}"
+        case Drain(node=node, reason=reason):
+            return f"[Cluster] node={node} drained: {reason}"
+        case RemoveMember(reason=reason):
+            return f"[Cluster] etcd member ordered out: {reason}"
+
+
+def _cloud(resource: Resource) -> str:
+    return f"[{cloud_of(resource.name).value.upper()}]"
+
+
+def _title(resource: Resource) -> str:
+    return resource.hostname if isinstance(resource, VirtualMachine) else resource.name
+
+
+def shown(plan: Plan, results: Iterable[Result]) -> dict[str, object]:
+    """The plan as the API shows it: what was done now, what failed, what waits and why."""
+    return {
+        "actions": [
+            {
+                "action": type(result.action).__name__,
+                "subject": subject(result.action),
+                "words": done_words(result.action),
+                "error": result.error,
+                "message": result.message,
+            }
+            for result in results
+        ],
+        "waiting": [
+            {"subject": w.subject, "reason": w.reason, "onPerson": w.on_person}
+            for w in plan.waiting
+        ],
+    }

@@ -1,0 +1,76 @@
+"""Wakes clusters by what happens between passes: silent agents, nodes that change."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from holdfast.kube.port import KubeUnreachable
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import ClusterId, cluster_key
+from holdfast.model.wake import Why
+from holdfast.reconciler.observe import PKI, kube_of
+from holdfast.reconciler.world import World
+
+TICK = 1.0  # seconds between looks at heartbeats
+RETRY = 5.0  # seconds before a broken watch is opened again
+ROLL_CALL = 5.0  # seconds between looks for clusters to watch
+
+_log = structlog.get_logger(__name__)
+
+
+async def heartbeats(world: World) -> None:
+    """Wake the cluster of every machine whose heartbeat became late or came back."""
+    while True:
+        changed = world.store.heartbeats.changes()
+        if changed:
+            async with world.store.writing() as tx:
+                for machine_id in changed:
+                    machine = await world.store.machines.get(tx, machine_id)
+                    if machine is not None:
+                        key = cluster_key(machine.cluster)
+                        await world.store.leases.wake(tx, key, Why.USER)
+        await world.clock.sleep(TICK)
+
+
+async def nodes(world: World) -> None:
+    """One watch per cluster whose API is up; clusters come and go."""
+    watched: dict[ClusterId, asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as group:
+        while True:
+            living = {cluster.id: cluster for cluster in await _watchable(world)}
+            for gone in watched.keys() - living.keys():
+                watched.pop(gone).cancel()
+            for cluster in living.keys() - watched.keys():
+                watched[cluster] = group.create_task(_watch(cluster, world))
+            await world.clock.sleep(ROLL_CALL)
+
+
+async def _watchable(world: World) -> Iterable[Cluster]:
+    async with world.store.reading() as tx:
+        clusters = await world.store.clusters.list(tx)
+    return [c for c in clusters if c.endpoint is not None and not c.is_deleting]
+
+
+async def _watch(cluster_id: ClusterId, world: World) -> None:
+    while True:
+        try:
+            await _follow(cluster_id, world)
+        except KubeUnreachable as error:
+            _log.debug("watch ended", cluster=cluster_id, error=str(error))
+        await world.clock.sleep(RETRY)
+
+
+async def _follow(cluster_id: ClusterId, world: World) -> None:
+    """Follow node changes; the first answer lists all nodes, which wakes once and is harmless."""
+    store = world.store
+    async with store.reading() as tx:
+        cluster = await store.clusters.get(tx, cluster_id)
+        machines = await store.machines.of_cluster(tx, cluster_id)
+        keys = await store.secrets.get(tx, cluster_id, PKI)
+    client = None if cluster is None else kube_of(cluster, machines, keys, world)
+    if client is None:
+        return
+    async for _ in client.changes():
+        async with store.writing() as tx:
+            await store.leases.wake(tx, cluster_key(cluster_id), Why.USER)

@@ -1,0 +1,147 @@
+"""The collaborators of a pass, as one frozen value; built once, by `local/serve`."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from holdfast.clock import Chance, Clock
+from holdfast.engine.port import WorkEngine
+from holdfast.kube.port import Kube, KubeAccess
+from holdfast.model.ids import ClusterId, MachineId
+from holdfast.model.offering import Cloud, OfferingKey
+from holdfast.planner.rules import Rules
+from holdfast.providers.port import Provider
+from holdfast.store.installation import Installation
+from holdfast.store.leases import Lease
+from holdfast.store.store import Store
+
+FIRST_DROUGHT = timedelta(minutes=3)
+LONGEST_DROUGHT = timedelta(hours=1)
+CALL_TIMEOUT = 12.0  # seconds one call to a cloud may take; the lease must outlast it
+MARGIN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What machines are told of us: where we are, and how to know us."""
+
+    url: str
+    ca_sha256: str
+    agent_sha256: str
+    egress_proxy: str = ""
+
+
+class Providers(Protocol):
+    """Providers by their secret, made once and kept; `providers.connect.Connections` is one."""
+
+    def provider(self, cloud: Cloud, secret: Mapping[str, str]) -> Provider:
+        """The provider of an account. Raises CredentialsRejected for a field that is missing."""
+        ...
+
+
+class Kubes:
+    """Clients of clusters' APIs, made once and kept."""
+
+    def __init__(self, make: Callable[[KubeAccess], Kube]) -> None:
+        self._make = make
+        self._known: dict[ClusterId, tuple[str, Kube]] = {}
+
+    def kube(self, cluster: ClusterId, url: str, access: Callable[[], KubeAccess]) -> Kube:
+        """The client of a cluster's API at that URL. `access` is asked when it must be made."""
+        known = self._known.get(cluster)
+        if known is None or known[0] != url:
+            self._known[cluster] = (url, self._make(access()))
+        return self._known[cluster][1]
+
+    async def drop(self, cluster: ClusterId) -> None:
+        """Forget a cluster that is gone."""
+        _, kube = self._known.pop(cluster, ("", None))
+        if kube is not None:
+            await kube.close()
+
+    async def close(self) -> None:
+        """Drop everything."""
+        for cluster in list(self._known):
+            await self.drop(cluster)
+
+
+@dataclass(slots=True)
+class Droughts:
+    """Offerings that were sold out a moment ago. Forgotten by a restart, which costs one try."""
+
+    until: dict[OfferingKey, tuple[datetime, timedelta]] = field(default_factory=dict)
+
+    def mark(self, key: OfferingKey, now: datetime) -> None:
+        """Out for three minutes, doubling with every further mark, up to an hour."""
+        _, pause = self.until.get(key, (now, FIRST_DROUGHT / 2))
+        pause = min(pause * 2, LONGEST_DROUGHT)
+        self.until[key] = (now + pause, pause)
+
+    def now(self, now: datetime) -> frozenset[OfferingKey]:
+        """What is not worth asking for."""
+        return frozenset(key for key, (until, _) in self.until.items() if until > now)
+
+
+@dataclass(slots=True)
+class Told:
+    """Failures that users were told of, so that a repeated one is not told again."""
+
+    last: dict[tuple[ClusterId, str], str] = field(default_factory=dict)
+
+    def is_news(self, cluster: ClusterId, subject: str, message: str) -> bool:
+        """True for the first time, and again when the message changed."""
+        if self.last.get((cluster, subject)) == message:
+            return False
+        self.last[cluster, subject] = message
+        return True
+
+    def forget(self, cluster: ClusterId, subject: str) -> None:
+        """It went well: a later failure is news again."""
+        self.last.pop((cluster, subject), None)
+
+
+class Held:
+    """The lease of the running pass. Before each effect it is checked, and renewed when short."""
+
+    def __init__(self, lease: Lease, store: Store, clock: Clock) -> None:
+        self.lease = lease
+        self._store = store
+        self._clock = clock
+        self._renewing = asyncio.Lock()
+
+    async def ensure(self) -> None:
+        """Return when the lease outlasts one more call. Raises LeaseLost: the pass must end."""
+        async with self._renewing:
+            if self.lease.left(self._clock) < CALL_TIMEOUT + MARGIN:
+                self.lease = await self._store.leases.renew(self.lease)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a pass needs from outside of itself."""
+
+    store: Store
+    engine: WorkEngine
+    clock: Clock
+    chance: Chance
+    rules: Rules
+    installation: Installation
+    providers: Providers
+    kubes: Kubes
+    platform: Platform
+    native_regions: Mapping[Cloud, tuple[str, ...]]
+    droughts: Droughts = field(default_factory=Droughts)
+    told: Told = field(default_factory=Told)
+
+    def nonce(self, machine: MachineId) -> str:
+        """The machine's one-time word; derived, so that a repeated create sends the same bytes."""
+        key = hashlib.sha256(self.installation.signing_key_pem.encode()).digest()
+        return hmac.new(key, f"nonce/{machine}".encode(), hashlib.sha256).hexdigest()
+
+    def nonce_hash(self, machine: MachineId) -> str:
+        """What is stored of it."""
+        return hashlib.sha256(self.nonce(machine).encode()).hexdigest()

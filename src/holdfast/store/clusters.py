@@ -1,0 +1,171 @@
+"""Clusters: what the user asked for, and what the last pass found."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, select, update
+
+from holdfast.clock import Clock
+from holdfast.model.cluster import Cluster
+from holdfast.model.ids import ClusterId
+from holdfast.model.spec import ClusterSpec
+from holdfast.model.status import ClusterPhase, Condition
+from holdfast.store.codec import Codec, canonical
+from holdfast.store.database import Tx
+from holdfast.store.errors import NameTaken, Unknown
+from holdfast.store.tables import cluster_credentials, clusters
+
+_ROW = clusters.c
+_SPEC: Codec[ClusterSpec] = Codec(ClusterSpec)
+_CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
+
+
+class Clusters:
+    """The rows of clusters. The user's side: create, ask_delete, set_paused. A pass: record."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def create(self, tx: Tx, cluster: Cluster) -> None:
+        """A new cluster. Raises NameTaken: a living one has the name, without regard to case."""
+        folded = cluster.spec.name.casefold()
+        living = select(_ROW.id).where(_ROW.folded == folded, _ROW.deleted_at.is_(None))
+        if await tx.row(living) is not None:
+            message = f"cluster name {cluster.spec.name!r} is taken"
+            raise NameTaken(message)
+        await tx.insert(clusters, [{**_row(cluster), "folded": folded}])
+        used = {cloud.credentials for cloud in cluster.spec.clouds}
+        await tx.insert(
+            cluster_credentials,
+            [{"cluster": cluster.id, "credentials": each} for each in sorted(used)],
+        )
+
+    async def get(self, tx: Tx, cluster_id: ClusterId) -> Cluster | None:
+        """One cluster, a deleted one too."""
+        row = await tx.row(select(clusters).where(_ROW.id == cluster_id))
+        return None if row is None else _cluster(row)
+
+    async def list(self, tx: Tx, *, include_deleted: bool = False) -> list[Cluster]:
+        """All clusters, oldest first."""
+        query = select(clusters).order_by(_ROW.created_at, _ROW.id)
+        if not include_deleted:
+            query = query.where(_ROW.deleted_at.is_(None))
+        return [_cluster(row) for row in await tx.rows(query)]
+
+    async def ask_delete(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
+        """The user wants it gone; asked again, it stays as it is. Raises Unknown."""
+        cluster = await self._known(tx, cluster_id)
+        if cluster.is_deleting:
+            return cluster
+        return await self._change(
+            tx, cluster_id, delete_asked_at=self._clock.now(), phase=ClusterPhase.DELETING.value
+        )
+
+    async def set_paused(self, tx: Tx, cluster_id: ClusterId, paused: bool) -> Cluster:  # noqa: FBT001
+        """Whether passes may act on it. Raises Unknown."""
+        cluster = await self._known(tx, cluster_id)
+        if cluster.reconcile_paused == paused:
+            return cluster
+        return await self._change(tx, cluster_id, reconcile_paused=paused)
+
+    async def record(  # noqa: PLR0913  (the facts of one pass, one column each)
+        self,
+        tx: Tx,
+        cluster_id: ClusterId,
+        *,
+        phase: ClusterPhase,
+        conditions: tuple[Condition, ...],
+        endpoint: str | None,
+        observed_generation: int,
+        reconciled_at: datetime,
+        delete_calls_at: datetime | None,
+        deleted_at: datetime | None,
+        plan: Mapping[str, Any],
+    ) -> Cluster:
+        """What a pass found, inside a guarded transaction. Raises Unknown.
+
+        `revision` rises only when something changed that a user sees, not for every look at it.
+        """
+        before = await self._known(tx, cluster_id)
+        shown = {
+            "phase": phase.value,
+            "conditions": _CONDITIONS.encode(conditions),
+            "endpoint": endpoint,
+            "observed_generation": observed_generation,
+            "delete_calls_at": delete_calls_at,
+            "deleted_at": deleted_at,
+        }
+        old = _row(before)
+        unseen = {"reconciled_at": reconciled_at, "plan": canonical(plan)}
+        if deleted_at is not None:
+            await tx.run(
+                delete(cluster_credentials).where(cluster_credentials.c.cluster == cluster_id)
+            )
+        if all(old[name] == value for name, value in shown.items()):
+            await tx.run(update(clusters).where(_ROW.id == cluster_id).values(**unseen))
+            return await self._known(tx, cluster_id)
+        return await self._change(tx, cluster_id, **shown, **unseen)
+
+    async def plan(self, tx: Tx, cluster_id: ClusterId) -> dict[str, Any] | None:
+        """The last pass's plan as it was recorded; None before the first one."""
+        row = await tx.row(select(_ROW.plan).where(_ROW.id == cluster_id))
+        if row is None or row["plan"] is None:
+            return None
+        plan: dict[str, Any] = json.loads(row["plan"])
+        return plan
+
+    async def _known(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
+        cluster = await self.get(tx, cluster_id)
+        if cluster is None:
+            message = f"cluster {cluster_id}: there is none"
+            raise Unknown(message)
+        return cluster
+
+    async def _change(self, tx: Tx, cluster_id: ClusterId, **values: Any) -> Cluster:
+        await tx.run(
+            update(clusters)
+            .where(_ROW.id == cluster_id)
+            .values(revision=_ROW.revision + 1, **values)
+        )
+        return await self._known(tx, cluster_id)
+
+
+def _row(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "id": cluster.id,
+        "name": cluster.spec.name,
+        "spec": _SPEC.encode(cluster.spec),
+        "generation": cluster.generation,
+        "observed_generation": cluster.observed_generation,
+        "revision": cluster.revision,
+        "phase": cluster.phase.value,
+        "conditions": _CONDITIONS.encode(cluster.conditions),
+        "reconcile_paused": cluster.reconcile_paused,
+        "endpoint": cluster.endpoint,
+        "created_at": cluster.created_at,
+        "reconciled_at": cluster.reconciled_at,
+        "delete_asked_at": cluster.delete_asked_at,
+        "delete_calls_at": cluster.delete_calls_at,
+        "deleted_at": cluster.deleted_at,
+    }
+
+
+def _cluster(row: RowMapping) -> Cluster:
+    return Cluster(
+        id=ClusterId(row["id"]),
+        spec=_SPEC.decode(row["spec"]),
+        generation=row["generation"],
+        observed_generation=row["observed_generation"],
+        revision=row["revision"],
+        phase=ClusterPhase(row["phase"]),
+        conditions=_CONDITIONS.decode(row["conditions"]),
+        reconcile_paused=row["reconcile_paused"],
+        endpoint=row["endpoint"],
+        created_at=row["created_at"],
+        reconciled_at=row["reconciled_at"],
+        delete_asked_at=row["delete_asked_at"],
+        delete_calls_at=row["delete_calls_at"],
+        deleted_at=row["deleted_at"],
+    )

@@ -1,0 +1,51 @@
+"""Intents: the saved decision to make a thing, committed before the first call for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from holdfast.model.ids import ClusterId, ResourceName
+from holdfast.store.database import Tx
+from holdfast.store.tables import intents
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """`token` is the idempotency key of this attempt; `calls` counts the calls made with it."""
+
+    cluster: ClusterId
+    name: ResourceName
+    token: str
+    attempt: int
+    saved_at: datetime
+    calls: int = 0
+
+
+class Intents:
+    """One row a cluster and resource name."""
+
+    async def save(self, tx: Tx, *saved: Intent) -> None:
+        """Insert or replace, by cluster and name; inside a guarded transaction."""
+        await tx.upsert(intents, [_row(intent) for intent in saved])
+
+    async def of_cluster(self, tx: Tx, cluster: ClusterId) -> dict[ResourceName, Intent]:
+        """A cluster's intents by the name of the thing."""
+        rows = await tx.rows(select(intents).where(intents.c.cluster == cluster))
+        return {ResourceName(row["name"]): Intent(**dict(row)) for row in rows}
+
+    async def drop(self, tx: Tx, cluster: ClusterId, names: tuple[ResourceName, ...]) -> None:
+        """Forget the intents: the things are seen, or no longer wanted."""
+        await tx.run(delete(intents).where(intents.c.cluster == cluster, intents.c.name.in_(names)))
+
+
+def _row(intent: Intent) -> dict[str, Any]:
+    return {
+        "cluster": intent.cluster,
+        "name": intent.name,
+        "token": intent.token,
+        "attempt": intent.attempt,
+        "saved_at": intent.saved_at,
+        "calls": intent.calls,
+    }

@@ -1,0 +1,1 @@
+"""The small services that are answered here and not by moto."""

@@ -1,0 +1,1 @@
+"""EC2 over moto: the checks, the life of machines, and one way to list everything."""

@@ -1,0 +1,53 @@
+"""What was asked of the cloud, kept apart from what the cloud holds: the invariants read this."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One mutating call. `code` is empty on success; `ids` are those that the answer names.
+
+    `applied` tells whether the call had its effect (a lost response had, a lost request had not).
+    """
+
+    number: int
+    at: datetime
+    account: str
+    region: str
+    key: str
+    caller: str
+    service: str
+    action: str
+    params: Mapping[str, Any]
+    status: int
+    code: str
+    ids: tuple[str, ...]
+    applied: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GapEntry:
+    """Something asked for that the sandbox does not have."""
+
+    at: datetime
+    service: str
+    action: str
+    message: str
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """Every mutating call, the number of all calls, and every gap."""
+
+    entries: list[Entry] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    gaps: list[GapEntry] = field(default_factory=list)
+
+    def since(self, number: int) -> list[Entry]:
+        """The entries after the one with this number; 0 gives all."""
+        return self.entries[number:]

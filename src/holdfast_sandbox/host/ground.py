@@ -1,0 +1,71 @@
+"""What machines stand on: a real runner and fabric, or simulated ones."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast_sandbox.host import probe
+from holdfast_sandbox.host.simulated import SimulatedFabric, SimulatedMachines
+from holdfast_sandbox.options import Options
+from holdfast_sandbox.ports import Fabric, Machines, MetadataService
+
+Ended = Callable[[str, str], None]
+SIMULATED_WORKERS = 64  # each only waits
+BOOTED_WORKERS = 8  # creating is serial in the runner; waiting and ending are not
+
+
+class CannotBoot(Exception):
+    """This host can't boot machines, or the image is missing; the message says what lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Machines and fabric of one sandbox."""
+
+    machines: Machines
+    fabric: Fabric
+
+
+def workers(options: Options) -> int:
+    """How many machines are worked on at the same time."""
+    return SIMULATED_WORKERS if options.machines == "simulated" else BOOTED_WORKERS
+
+
+def make(
+    options: Options, proxy_port: int, metadata: MetadataService, ended: Ended, undo: ExitStack
+) -> Ground:
+    """Make both, and push their closing on `undo`. Raises CannotBoot."""
+    if options.machines == "simulated":
+        simulated = SimulatedMachines(options.boot_seconds, ended)
+        undo.callback(simulated.close)
+        return Ground(simulated, SimulatedFabric())
+    return _booted(options, proxy_port, metadata, ended, undo)
+
+
+def _booted(
+    options: Options, proxy_port: int, metadata: MetadataService, ended: Ended, undo: ExitStack
+) -> Ground:
+    # Both need Linux; a simulated sandbox must start anywhere, so they are loaded only here.
+    from holdfast_sandbox.fabric.fabric import LinuxFabric  # noqa: PLC0415
+    from holdfast_sandbox.machines import image  # noqa: PLC0415
+    from holdfast_sandbox.machines.runner import HostMachines  # noqa: PLC0415
+
+    store = options.store or image.default_store()
+    if why_not := probe.reason(probe.probe(store)):
+        raise CannotBoot(f"booted machines: {why_not}")
+    try:
+        prepared = image.load(store)
+    except image.NotPrepared as error:
+        raise CannotBoot(str(error)) from error
+    fabric = LinuxFabric(metadata, proxy_port=proxy_port)
+    undo.callback(fabric.close)
+    machines = HostMachines(prepared, name_of(options.state), fabric, ended)
+    undo.callback(machines.close)
+    return Ground(machines, fabric)
+
+
+def name_of(state: Path) -> str:
+    """The name of the sandbox on this host, from its state directory."""
+    return f"s-{hashlib.blake2s(str(state.resolve()).encode()).hexdigest()[:10]}"

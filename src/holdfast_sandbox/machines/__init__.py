@@ -1,0 +1,1 @@
+"""Machines that boot on this host: their image, their cgroups, their life and their console."""

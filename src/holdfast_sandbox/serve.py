@@ -1,0 +1,52 @@
+"""The command `serve`: one sandbox in the foreground, until SIGTERM or SIGINT."""
+
+import logging
+import signal
+import sys
+import threading
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from holdfast_sandbox.host.ground import CannotBoot
+from holdfast_sandbox.listening import PortInUse
+from holdfast_sandbox.options import Options
+from holdfast_sandbox.state import StateDirectory, StateInUse
+
+WRONG_USE = 2  # exit code for what the caller can mend
+
+
+def serve(options: Annotated[Options, Parameter(name="*")]) -> int:
+    """Run the sandbox in the foreground; writes STATE/sandbox.json when it is ready.
+
+    Exit code 0 after a clean stop, 2 when a port, the state or this host does not allow it.
+    """
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asked = _stop_asked()
+    try:
+        _run(options, asked)
+    except (PortInUse, StateInUse, CannotBoot, ValueError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return WRONG_USE
+    return 0
+
+
+def _stop_asked() -> threading.Event:
+    """Set by the first SIGTERM or SIGINT; the later ones change nothing, stopping takes seconds."""
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    return asked
+
+
+def _run(options: Options, asked: threading.Event) -> None:
+    from holdfast_sandbox.assembly import Sandbox  # noqa: PLC0415 - moto costs a second to load
+
+    directory = StateDirectory(options.state)
+    with directory.owned(), Sandbox(options, directory) as sandbox:
+        directory.announce(sandbox.ready())
+        try:
+            asked.wait()
+        finally:
+            directory.withdraw()
