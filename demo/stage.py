@@ -51,7 +51,7 @@ class Platform:
 
 
 class Stage:
-    """Starts and ends both processes. `dies_with_us` ties them to this process, kill -9 included."""
+    """Starts and ends both processes. With `dies_with_us` they end also when we are killed."""
 
     def __init__(self, directory: Path, *, dies_with_us: bool = True) -> None:
         self.directory = directory.resolve()
@@ -136,7 +136,7 @@ class Stage:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()) if self._dies_with_us else None,
+                preexec_fn=_die_with(os.getpid()) if self._dies_with_us else None,  # noqa: PLW1509
             )
         self._running[name] = process
         deadline = time.monotonic() + START_LIMIT
@@ -171,6 +171,16 @@ def _die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return bind
+
+
+def ready_files(directory: Path) -> Iterator[tuple[str, int]]:
+    """Name and process id of what runs in a directory, by its ready files."""
+    for name, file in (("platform", "ready.json"), ("sandbox", "sandbox.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads((directory / name / file).read_text())["pid"])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"holdfast" in command:
+                yield name, pid
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ from holdfast_sandbox.metadata.identity import signer
 from holdfast_sandbox.metadata.tokens import Tokens
 from holdfast_sandbox.options import Options
 from holdfast_sandbox.ports import MetadataRequest
-from holdfast_sandbox.state import StateDirectory
+from holdfast_sandbox.state import Kept, StateDirectory
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -61,7 +61,9 @@ class Sandbox:
     def __init__(self, options: Options, directory: StateDirectory) -> None:
         self._options = options
         self._directory = directory
-        self._kept = directory.kept(secrets.token_urlsafe(32))
+        self._kept = directory.kept(Kept(secrets.token_urlsafe(32), secrets.randbits(64)))
+        if options.seed is not None:
+            self._kept.seed = options.seed
         self._began = time.monotonic()
         self._stranger: Keys | None = None
         self._stranger_lock = threading.Lock()
@@ -115,11 +117,14 @@ class Sandbox:
     def _make_cloud(self) -> None:
         options = self._options
         self._host = Host(ground.workers(options))
-        settings = EmulatorSettings(visibility=timedelta(seconds=options.visibility))
-        self._cloud = Emulator(
-            settings, self._host, lambda: datetime.now(UTC), options.seed, self._changed
+        settings = EmulatorSettings(
+            visibility=timedelta(seconds=options.visibility),
+            spot_notice=timedelta(seconds=options.spot_notice),
         )
-        self._cloud.console_from(self._host.console)
+        self._cloud = Emulator(
+            settings, self._host, lambda: datetime.now(UTC), self._kept.seed, self._changed
+        )
+        self._cloud.console_from(self._host.output)
         self._ledger = Ledger(self._cloud, self._changed)
         self._saver = Saver(self._cloud.snapshot, self._directory.snapshot)
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from holdfast_sandbox.host import probe as needs
 from holdfast_sandbox.machines import image
+from holdfast_sandbox.machines import probe as needs
 from holdfast_sandbox.machines import sweep as leftovers
 
 
@@ -15,16 +15,11 @@ def probe(*, store: Path | None = None) -> int:
 
     Exit code 0 when machines can boot, 1 when not; simulated machines work everywhere.
     """
-    found = needs.probe(store or image.default_store())
-    for one in found:
-        mark = "yes" if not one.lack else "no " if one.needed else "-  "
-        _say(f"{mark}  {one.need}{': ' if one.lack else ''}{one.lack}")
-    why_not = needs.reason(found)
-    if why_not:
-        _say(f"booted machines: skipped ({why_not})")
-        return 1
-    _say("booted machines: possible")
-    return 0
+    rows = needs.probe(store or image.default_store())
+    for row in rows:
+        mark = "yes" if row.ok else "-  " if row.optional else "no "
+        _say(f"{mark}  {row.name}{'' if row.ok else ': '}{row.sentence}")
+    return 0 if all(row.ok or row.optional for row in rows) else 1
 
 
 def sweep(*, store: Path | None = None) -> int:

@@ -31,5 +31,10 @@ class Options:
     visibility: Annotated[
         float, _says("Longest time in seconds that the cloud's listings lag behind.")
     ] = 0.0
-    seed: Annotated[int, _says("Seed of all that the emulator does by chance.")] = 1
+    spot_notice: Annotated[float, _says("Seconds between a spot machine's notice and its end.")] = (
+        120.0
+    )
+    seed: Annotated[
+        int | None, _says("Of all that the cloud does by chance; else the last run's, else new.")
+    ] = None
     verbose: Annotated[bool, Parameter(negative=(), help="Log what is done.")] = False

@@ -44,9 +44,11 @@ def _run(options: Options, asked: threading.Event) -> None:
     from holdfast_sandbox.assembly import Sandbox  # noqa: PLC0415 - moto costs a second to load
 
     directory = StateDirectory(options.state)
-    with directory.owned(), Sandbox(options, directory) as sandbox:
-        directory.announce(sandbox.ready())
-        try:
-            asked.wait()
-        finally:
-            directory.withdraw()
+    with directory.owned():
+        directory.withdraw()  # a ready file that is there now is a killed sandbox's
+        with Sandbox(options, directory) as sandbox:
+            directory.announce(sandbox.ready())
+            try:
+                asked.wait()
+            finally:
+                directory.withdraw()

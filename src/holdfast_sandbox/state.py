@@ -27,6 +27,7 @@ class Kept:
     """What a restart uses again. `ports` by role: aws, control, proxy; `callbacks` by place."""
 
     control_token: str
+    seed: int
     credentials: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     callbacks: dict[str, str] = field(default_factory=dict)
@@ -59,12 +60,12 @@ class StateDirectory:
             file.flush()
             yield
 
-    def kept(self, new_token: str) -> Kept:
-        """What the last run kept; a new one with this control token the first time."""
+    def kept(self, first: Kept) -> Kept:
+        """What the last run kept, or `first`."""
         try:
             return Kept(**json.loads(self._kept.read_text()))
         except FileNotFoundError:
-            return Kept(new_token)
+            return first
 
     def keep(self, kept: Kept) -> None:
         """Keep it for the next start. The file holds secrets: mode 0600."""

@@ -1,8 +1,8 @@
 """A whole API in process: a real store in memory, a stand-in for the passes of accounts.
 
-    @story
-    async def test_something(platform: Platform) -> None:
-        answer = await platform.get("/v1/regions")
+@story
+async def test_something(platform: Platform) -> None:
+    answer = await platform.get("/v1/regions")
 """
 
 import asyncio
@@ -259,9 +259,7 @@ def a_cluster(identity: str, **changes: Any) -> Cluster:
         region="eu-central",
         kubernetes_version="1.37.2",
         clouds=(
-            CloudSpec(
-                Cloud.AWS, CredentialsId("k"), "eu-central-1", IPv4Network("10.10.0.0/16")
-            ),
+            CloudSpec(Cloud.AWS, CredentialsId("k"), "eu-central-1", IPv4Network("10.10.0.0/16")),
         ),
         nodes=(NodeRequest(RequestId("r1"), Role.CONTROL_PLANE, Cloud.AWS, Shape.MEDIUM),),
     )

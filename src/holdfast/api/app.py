@@ -84,13 +84,20 @@ class Edge:
         began = self._context.clock.monotonic()
         answer = _Answer(send, request_id)
         await self._serve(scope, receive, answer, request_id)
+        self._told(scope, answer.status, self._context.clock.monotonic() - began)
+
+    def _told(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """One log line and one observation; routes by pattern, so that ids make no new series."""
+        route = getattr(scope.get("route"), "path", "none")
+        known = status if status is not None else 499
+        self._context.metrics.requests.labels(scope["method"], route, known).observe(seconds)
         log.info(
             "request",
             method=scope["method"],
             path=scope["path"],
-            status=answer.status,
-            milliseconds=round((self._context.clock.monotonic() - began) * 1000, 1),
-            request_id=request_id,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            request_id=scope["state"]["request_id"],
         )
 
     async def _serve(

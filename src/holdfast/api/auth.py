@@ -14,6 +14,7 @@ from holdfast.api.errors import Refusal
 from holdfast.clock import Chance, Clock
 from holdfast.model.offering import Cloud
 from holdfast.store.store import Store
+from holdfast.telemetry import Metrics
 from holdfast.wire.region import REGIONS, RegionGroup
 
 LONGEST_TOKEN = 512
@@ -36,6 +37,7 @@ class ApiContext:
     windows                how long a cloud may hide what is there, per cloud
     clouds                 clouds that this release can drive
     verdict_within         seconds that a request may wait for the pass of an account
+    metrics                what /metrics shows
     stopping               set when the server stops: ends every open stream
     """
 
@@ -50,6 +52,7 @@ class ApiContext:
     regions: tuple[RegionGroup, ...] = REGIONS
     clouds: frozenset[Cloud] = frozenset({Cloud.AWS})
     verdict_within: float = 10.0
+    metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

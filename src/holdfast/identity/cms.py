@@ -1,7 +1,8 @@
 """Reads a CMS SignedData message (RFC 5652) as clouds sign their identity documents with it.
 
-Only what these messages use: DER, one signer, the content inside, RSA with PKCS#1 v1.5 and SHA-256
-or better, with or without signed attributes. The signer's certificate is never taken from the
+Only what these messages use: DER or BER (EC2 sends indefinite lengths and the document in pieces),
+one signer, the content inside, RSA with PKCS#1 v1.5 and SHA-256 or better, with or without signed
+attributes. The signer's certificate is never taken from the
 message: whoever verifies holds the right ones already. Everything else raises NotVerified.
 
     ContentInfo
@@ -26,6 +27,7 @@ DIGESTS: dict[bytes, hashes.HashAlgorithm] = {
     bytes.fromhex("608648016503040203"): hashes.SHA512(),
 }
 LEAST_BITS = 2048
+DEEPEST = 16
 
 _INTEGER, _OCTETS, _OID, _SEQUENCE, _SET, _CONTEXT_0 = 0x02, 0x04, 0x06, 0x30, 0x31, 0xA0
 _CONSTRUCTED_OCTETS = 0x24
@@ -95,7 +97,7 @@ def _document(encapsulated: _Part) -> bytes:
     inner = _parts(parts[1].content)
     if len(inner) != 1:
         raise NotVerified("the message does not carry its document")
-    if inner[0].tag == _CONSTRUCTED_OCTETS:  # BER: the document comes in pieces
+    if inner[0].tag == _CONSTRUCTED_OCTETS:  # in pieces
         return b"".join(piece.content for piece in _children(inner[0]))
     if inner[0].tag != _OCTETS:
         raise NotVerified("the document is not a string of bytes")
@@ -157,22 +159,44 @@ def _parts(data: bytes) -> list[_Part]:
 def _walk(data: bytes) -> Iterator[_Part]:
     at = 0
     while at < len(data):
-        length, start = _length(data, at + 1)
-        end = start + length
-        if end > len(data):
+        part = _next(data, at, 0)
+        yield part
+        at += len(part.whole)
+
+
+def _next(data: bytes, at: int, depth: int) -> _Part:
+    """The value that begins at `at`."""
+    length, start = _length(data, at + 1)
+    if length is None:
+        end = _end_of_contents(data, start, depth + 1)
+        return _Part(data[at], data[start:end], data[at : end + 2])
+    end = start + length
+    if end > len(data):
+        raise NotVerified("the message is cut off")
+    return _Part(data[at], data[start:end], data[at:end])
+
+
+def _end_of_contents(data: bytes, at: int, depth: int) -> int:
+    """Where the two zero bytes are that end a value of indefinite length."""
+    if depth > DEEPEST:
+        raise NotVerified("the message is nested too deep")
+    while data[at : at + 2] != b"\0\0":
+        if at >= len(data):
             raise NotVerified("the message is cut off")
-        yield _Part(data[at], data[start:end], data[at:end])
-        at = end
+        at += len(_next(data, at, depth).whole)
+    return at
 
 
-def _length(data: bytes, at: int) -> tuple[int, int]:
-    """The length that begins at `at`, and where its value begins."""
+def _length(data: bytes, at: int) -> tuple[int | None, int]:
+    """The length that begins at `at`, None for an indefinite one, and where its value begins."""
     if at >= len(data):
         raise NotVerified("the message is cut off")
     first = data[at]
     if first < 0x80:
         return first, at + 1
     count = first & 0x7F
-    if count == 0 or count > 4 or at + 1 + count > len(data):
-        raise NotVerified("the message is not in definite form")
+    if count == 0:
+        return None, at + 1
+    if count > 4 or at + 1 + count > len(data):
+        raise NotVerified("the message has an impossible length")
     return int.from_bytes(data[at + 1 : at + 1 + count], "big"), at + 1 + count

@@ -13,6 +13,7 @@ from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
 from holdfast.model.resource import DOUBLED_BY_REPEAT, Resource, VirtualMachine, kind, needs
 from holdfast.planner.desired import Resources
+from holdfast.planner.order import comes_after
 from holdfast.planner.rules import Rules
 
 Things = Mapping[ResourceName, Seen]
@@ -53,19 +54,39 @@ def stale(desired: Resources, present: Things) -> Things:
 def _departures(
     going: Things, present: Things, desired: Resources, observed: Observed
 ) -> Iterable[Action | Waiting]:
+    stuck = _stuck(going, present, observed)
     for name, seen in going.items():
         held = [foreign for foreign in observed.foreign if name in foreign.holds]
-        users = [n for n, other in present.items() if name in needs(other.resource)]
+        users = _users(name, going, present)
         if seen.life is Life.LEAVING:
             yield Waiting(name, f"{kind(seen.resource)} {seen.id} is going")
         elif users:
-            yield Waiting(name, f"used by {', '.join(sorted(users)[:3])} until that is gone")
+            reason = f"used by {', '.join(sorted(users)[:3])} until that is gone"
+            yield Waiting(name, reason, on_person=name in stuck)
         elif held:
-            yield Waiting(name, _held(seen, held[0].id, held[0].kind, held[0].owner), True)  # noqa: FBT003
+            reason = _held(seen, held[0].id, held[0].kind, held[0].owner)
+            yield Waiting(name, reason, on_person=True)
         elif name not in desired:
             yield Delete(seen, "no longer wanted")
         else:
             yield Delete(seen, f"differs: {difference(desired[name], seen.resource)}")
+
+
+def _stuck(going: Things, present: Things, observed: Observed) -> set[ResourceName]:
+    """What cannot go before a person acts: held by something foreign, or used by what is held."""
+    stuck = {n for foreign in observed.foreign for n in foreign.holds if n in going}
+    while more := {n for n in going if n not in stuck and stuck & _users(n, going, present)}:
+        stuck |= more
+    return stuck
+
+
+def _users(name: ResourceName, going: Things, present: Things) -> set[ResourceName]:
+    return {n for n, other in present.items() if _keeps(other, name, leaving=n in going)}
+
+
+def _keeps(user: Seen, name: ResourceName, *, leaving: bool) -> bool:
+    """A user keeps what it needs; one that leaves itself also what comes before it in order."""
+    return name in (comes_after(user.resource) if leaving else needs(user.resource))
 
 
 def _held(seen: Seen, blocker: str, blocker_kind: str, owner: str) -> str:
@@ -91,7 +112,7 @@ def _arrival(
 ) -> Action | Waiting:
     missing = [
         name
-        for name in sorted(needs(resource))
+        for name in sorted(comes_after(resource))
         if name not in present or name in going or present[name].life is not Life.PRESENT
     ]
     if observed.is_blind_to(resource):

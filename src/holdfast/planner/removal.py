@@ -48,7 +48,8 @@ def removal(
         return Removal(_provisional(cluster, observed, removed, now), False, "the second listing")  # noqa: FBT003
     if previous.state is CertificateState.CONFIRMED:
         return Removal(None, withdrawn=False, wait="")
-    earliest = (cluster.delete_calls_at or previous.asked_at) + rules.widest_window
+    window = max(rules.window(cloud.cloud) for cloud in cluster.spec.clouds)
+    earliest = (cluster.delete_calls_at or previous.asked_at) + window
     if now < max(earliest, previous.listings[-1] + rules.listing_gap):
         return Removal(None, withdrawn=False, wait="the consistency window to end")
     confirmed = replace(

@@ -37,8 +37,3 @@ class Rules:
     def window(self, cloud: Cloud) -> timedelta:
         """The consistency window of a cloud."""
         return self.windows[cloud]
-
-    @property
-    def widest_window(self) -> timedelta:
-        """The longest of all windows: what a deletion over several clouds waits for."""
-        return max(self.windows.values())

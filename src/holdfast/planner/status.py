@@ -18,6 +18,7 @@ from holdfast.planner.decision import blind_kinds
 SETTLED = timedelta(hours=1)
 ON_PERSON = timedelta(seconds=15)
 WAITING = timedelta(seconds=1.5)
+REFUSED = timedelta(seconds=0.7)
 PROGRESS = timedelta(seconds=0.2)
 
 
@@ -92,7 +93,7 @@ def _role(evidence: Evidence, role: Role, kind: ConditionType) -> Found:
 
 def _cloud(evidence: Evidence) -> Found:
     blind = [f"{blind_kinds(b.kinds)}: {b.reason}" for b in evidence.observed.blind]
-    failed = [r.message for r in evidence.results if r.error in {"Unavailable", "Throttled"}]
+    failed = [r.message for r in evidence.results if r.error == "Throttled"]
     return ConditionType.CLOUD_REACHABLE, "Unreachable", "; ".join((*blind, *failed)[:2])
 
 
@@ -124,13 +125,24 @@ def phase(evidence: Evidence, now_conditions: Sequence[Condition]) -> ClusterPha
     """v1's status. A deletion that is blocked by something foreign fails visibly."""
     status = {condition.type: condition.status for condition in now_conditions}
     if evidence.cluster.is_deleting:
-        blocked = not status[ConditionType.UNBLOCKED] and not evidence.plan.actions
-        return ClusterPhase.FAILED if blocked else ClusterPhase.DELETING
+        stuck = _is_stuck(evidence.plan) or _is_refused(evidence.results)
+        return ClusterPhase.FAILED if stuck else ClusterPhase.DELETING
     if all(status.values()) and _system_ready(evidence) and _filled(evidence):
         return ClusterPhase.READY
     if evidence.cluster.phase is ClusterPhase.CREATING and _untroubled(status):
         return ClusterPhase.CREATING
     return ClusterPhase.WARNING if _was_up(evidence) else _building(status)
+
+
+def _is_stuck(plan: Plan) -> bool:
+    """Nothing can be done, and only a person can end the waiting."""
+    return not plan.actions and bool(plan.waiting) and all(w.on_person for w in plan.waiting)
+
+
+def _is_refused(results: Sequence[Result]) -> bool:
+    """Everything that was tried met something that does not end by itself."""
+    lasting = {"DependencyHeld", "RequestRejected", "Conflict"}
+    return bool(results) and all(result.error in lasting for result in results)
 
 
 def _building(status: Mapping[ConditionType, bool]) -> ClusterPhase:
@@ -177,9 +189,9 @@ def come_back(plan: Plan, results: Sequence[Result]) -> Again:
     if any(result.is_done for result in results):
         return Again(PROGRESS, Why.USER)
     if results:
-        return Again(WAITING, Why.RETRY)
+        return Again(REFUSED, Why.RETRY)
     if not plan.waiting:
         return Again(SETTLED, Why.TICK)
-    if all(waiting.on_person for waiting in plan.waiting):
+    if _is_stuck(plan):
         return Again(ON_PERSON, Why.TICK)
     return Again(WAITING, Why.TICK)

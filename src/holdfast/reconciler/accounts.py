@@ -72,7 +72,10 @@ async def _record(
 
 async def _catalogues(row: CredentialsRow, provider: Provider, held: Held, world: World) -> None:
     """What is on sale, per region, at most hourly; a region that fails keeps its old entry."""
+    enabled = row.account.regions if row.account else ()
     for region in world.native_regions[row.cloud]:
+        if region not in enabled:
+            continue
         async with world.store.reading() as tx:
             known = await world.store.regions.get(tx, row.id, region)
         if known is not None and world.clock.now() - known[1] < CATALOGUE:

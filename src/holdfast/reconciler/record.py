@@ -42,6 +42,10 @@ NOTHING_MADE = {
 }
 
 
+# Not yet or not now: the next pass asks again, and nobody has to do anything about it.
+PASSING = {"Unavailable", "Throttled", "KubeUnreachable", "Waiting"}
+
+
 async def everything(evidence: Evidence, held: Held, world: World) -> Again:
     """Save what the pass found and did; returns when to come back."""
     cluster, now = evidence.cluster, world.clock.now()
@@ -187,7 +191,8 @@ def _events(evidence: Evidence, world: World) -> Iterable[NewEvent]:
             world.told.forget(evidence.cluster.id, name)
             yield NewEvent(type(result.action).__name__, done_words(result.action), name)
         elif world.told.is_news(evidence.cluster.id, name, result.message):
-            yield NewEvent(result.error, result.message, name, Severity.ERROR)
+            severity = Severity.INFO if result.error in PASSING else Severity.ERROR
+            yield NewEvent(result.error, result.message, name, severity)
     for held in (*evidence.held_back, *evidence.unfilled):
         if world.told.is_news(evidence.cluster.id, held, held):
             yield NewEvent("Held", held, "", Severity.ERROR)

@@ -27,7 +27,3 @@ class Certificates:
         """The cluster's certificate, or None before there is one."""
         row = await tx.row(select(certificates).where(certificates.c.cluster == cluster))
         return None if row is None else _CERTIFICATE.decode(row["value"])
-
-    async def drop(self, tx: Tx, cluster: ClusterId) -> None:
-        """Take a provisional one back: a later listing showed something after all."""
-        await tx.run(delete(certificates).where(certificates.c.cluster == cluster))

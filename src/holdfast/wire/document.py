@@ -16,7 +16,6 @@ class Document(BaseModel):
         serialize_by_alias=True,
         extra="ignore",
         frozen=True,
-        defer_build=True,  # the command line starts without building shapes that it never meets
     )
 
 

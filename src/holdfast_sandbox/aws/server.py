@@ -17,6 +17,10 @@ class Handler(MotoRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Without the host's own Date: the cloud's clock is part of its answers."""
+        self.send_response_only(code, message)
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         """Requests are in the call record, not in a log."""
 

@@ -26,7 +26,7 @@ from holdfast_sandbox.control.callbacks import Callbacks
 from holdfast_sandbox.control.faults import Faults
 from holdfast_sandbox.control.foreign import Strangers
 from holdfast_sandbox.control.server import Ask, Refused, Routes
-from holdfast_sandbox.ports import Machines
+from holdfast_sandbox.ports import Machines, MachineState
 
 MOST_CALLS = 1000  # entries of one page of the record
 
@@ -145,8 +145,11 @@ def _console(desk: Desk, machine: str) -> dict[str, object]:
 def _execute(desk: Desk, ask: Ask) -> dict[str, object]:
     body = CommandBody.model_validate(ask.body)
     machine = ask.parts[0]
-    if machine not in desk.machines.status():
+    status = desk.machines.status().get(machine)
+    if status is None:
         raise Refused(404, f"no machine {machine}")
+    if status.state is not MachineState.RUNNING:
+        raise Refused(409, f"machine {machine} is {status.state}, so nothing can run inside")
     try:
         code, output = desk.machines.execute(machine, body.command, body.timeout)
     except TimeoutError as error:

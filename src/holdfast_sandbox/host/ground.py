@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast_sandbox.host import probe
 from holdfast_sandbox.host.simulated import SimulatedFabric, SimulatedMachines
 from holdfast_sandbox.options import Options
 from holdfast_sandbox.ports import Fabric, Machines, MetadataService
@@ -48,20 +47,20 @@ def _booted(
     options: Options, proxy_port: int, metadata: MetadataService, ended: Ended, undo: ExitStack
 ) -> Ground:
     # Both need Linux; a simulated sandbox must start anywhere, so they are loaded only here.
+    from holdfast_sandbox.fabric.errors import FabricError  # noqa: PLC0415
     from holdfast_sandbox.fabric.fabric import LinuxFabric  # noqa: PLC0415
-    from holdfast_sandbox.machines import image  # noqa: PLC0415
+    from holdfast_sandbox.machines import image, probe  # noqa: PLC0415
     from holdfast_sandbox.machines.runner import HostMachines  # noqa: PLC0415
 
     store = options.store or image.default_store()
-    if why_not := probe.reason(probe.probe(store)):
-        raise CannotBoot(f"booted machines: {why_not}")
+    if why_not := probe.missing(store):
+        raise CannotBoot(why_not)
     try:
-        prepared = image.load(store)
-    except image.NotPrepared as error:
-        raise CannotBoot(str(error)) from error
-    fabric = LinuxFabric(metadata, proxy_port=proxy_port)
+        fabric = LinuxFabric(metadata, proxy_port=proxy_port)
+    except FabricError as error:
+        raise CannotBoot(f"fabric: {error}") from error
     undo.callback(fabric.close)
-    machines = HostMachines(prepared, name_of(options.state), fabric, ended)
+    machines = HostMachines(image.load(store), name_of(options.state), fabric, ended)
     undo.callback(machines.close)
     return Ground(machines, fabric)
 

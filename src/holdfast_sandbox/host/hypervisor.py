@@ -16,14 +16,7 @@ from holdfast_sandbox.aws.hypervisor import Vm
 from holdfast_sandbox.host.cloud import Cloud
 from holdfast_sandbox.host.lanes import Lanes
 from holdfast_sandbox.host.networks import NetworkFailed, Networks
-from holdfast_sandbox.ports import (
-    BootFailed,
-    Fabric,
-    Machines,
-    MachineSpec,
-    MachineState,
-    Nic,
-)
+from holdfast_sandbox.ports import BootFailed, Fabric, Machines, MachineSpec, Nic
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +78,17 @@ class Host:
         self._networks.changed()
 
     def console(self, vm_id: str) -> str:
-        """The console log, also of a machine that is gone."""
+        """The console log, also of a machine that is gone. Raises LookupError for an unknown one."""
         with self._guard:
             kept = self._consoles.get(vm_id)
         return kept if kept is not None else self._machines.console(vm_id)
+
+    def output(self, vm_id: str) -> str:
+        """As `console`, empty where there is none: what the cloud's API shows."""
+        try:
+            return self.console(vm_id)
+        except LookupError:
+            return ""
 
     # What the machines report.
 
@@ -173,8 +173,3 @@ class Host:
             self._consoles[vm_id] = text
             while len(self._consoles) > CONSOLES_KEPT:
                 self._consoles.popitem(last=False)
-
-    def running(self) -> int:
-        """How many machines run now."""
-        states = self._machines.status().values()
-        return sum(status.state is not MachineState.GONE for status in states)

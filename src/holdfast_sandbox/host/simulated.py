@@ -81,7 +81,8 @@ class SimulatedMachines:
         return CANNOT_EXECUTE, f"{machine_id} is a simulated machine and runs no commands"
 
     def console(self, machine_id: str) -> str:
-        """A line for each boot."""
+        """A line for each boot. Raises LookupError for an unknown machine."""
+        self._state(machine_id)
         with self._guard:
             return self._consoles.get(machine_id, "")
 

@@ -87,7 +87,7 @@ def sweep_within(store: Path) -> list[str]:
         with contextlib.suppress(BusyName, FileNotFoundError):
             left = claim(store, directory.name)
             _end_processes(directory)
-            _unmount_below(directory)
+            unmount_below(directory)
             cgroups.remove_sandbox(cgroups.of_host(directory.name))
             release(left)
             swept.append(directory.name)
@@ -127,7 +127,8 @@ def _end_processes(directory: Path) -> None:
         life.until_empty(groups, machine)
 
 
-def _unmount_below(directory: Path) -> None:
+def unmount_below(directory: Path) -> None:
+    """Take away every mount below a directory, so that its removal ends at its own files."""
     mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "-l", mount], check=True, capture_output=True, text=True)

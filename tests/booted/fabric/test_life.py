@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
@@ -19,8 +20,10 @@ from holdfast_sandbox.ports import (
     FirewallGroup,
     FirewallRule,
     MetadataAnswer,
+    MetadataRequest,
     NetworkPicture,
     NetworkPort,
+    Nic,
 )
 
 pytestmark = [pytest.mark.booted, pytest.mark.enable_socket]
@@ -219,3 +222,30 @@ def test_a_hundred_machines_plug_and_change_in_milliseconds(world: World) -> Non
     assert plug < 0.03
     assert change < 0.2
     assert idle < 0.001
+
+
+@pytest.mark.usefixtures("able")
+def test_a_metadata_service_that_hangs_does_not_hold_up_the_end() -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def hang(_: MetadataRequest) -> MetadataAnswer:
+        asked.set()
+        release.wait()
+        return MetadataAnswer(200)
+
+    net = IPv4Network("10.0.0.0/24")
+    port = NetworkPort("m", net[10], "02:00:00:00:00:01")
+    box = Box("m")
+    try:
+        with LinuxFabric(hang) as fabric:
+            fabric.apply(NetworkPicture("vpc", net, (net,), (), (port,)))
+            fabric.plug("m", Nic("vpc", port.mac, port.address, net), box.pid)
+            with box.connect("169.254.169.254", 80) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert asked.wait(5)
+                start = time.monotonic()
+                fabric.close()
+                assert time.monotonic() - start < 5
+    finally:
+        release.set()
+        box.end()

@@ -150,7 +150,9 @@ def a_cloud() -> Iterator[Callable[..., Cloud]]:
 
         def make(**settings: Any) -> Cloud:
             plain = {"profile_delay": NONE, "nat_delay": NONE, "status_delay": NONE}
-            chosen = EmulatorSettings(**{**plain, "clock_tolerance": timedelta(days=999), **settings})
+            chosen = EmulatorSettings(
+                **{**plain, "clock_tolerance": timedelta(days=999), **settings}
+            )
             machines, clock, changes = SimulatedMachines(), HandClock(), list[None]()
             emulator = Emulator(chosen, machines, clock, 7, lambda: changes.append(None))
             keys = emulator.add_account(ACCOUNT)

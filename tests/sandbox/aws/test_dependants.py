@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tests.sandbox.aws.conftest import (
     Cloud,
     Network,
@@ -161,9 +160,7 @@ def test_h16_one_internet_gateway_per_vpc(cloud: Cloud, network: Network) -> Non
     assert code_of(delete, InternetGatewayId=network.gateway) == "DependencyViolation"
 
 
-def test_h16_a_gateway_with_mapped_addresses_stays_attached(
-    cloud: Cloud, network: Network
-) -> None:
+def test_h16_a_gateway_with_mapped_addresses_stays_attached(cloud: Cloud, network: Network) -> None:
     nic = {"DeviceIndex": 0, "SubnetId": network.subnet, "AssociatePublicIpAddress": True}
     name = running(cloud, network, NetworkInterfaces=[nic])
     params = {"InternetGatewayId": network.gateway, "VpcId": network.vpc}

@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from holdfast_sandbox.aws.faults import Fault, Kind
 from tests.sandbox.aws.conftest import (
     ZONE,
     Cloud,
@@ -21,6 +19,8 @@ from tests.sandbox.aws.conftest import (
     refusal,
     running,
 )
+
+from holdfast_sandbox.aws.faults import Fault, Kind
 
 
 def test_h01_a_machine_is_pending_until_it_has_booted(cloud: Cloud, network: Network) -> None:
@@ -262,9 +262,7 @@ def test_h20_a_public_address_only_where_it_is_asked_for_and_freed_at_stop(
     cloud.ec2.stop_instances(InstanceIds=[name])
     cloud.settle()
     assert "PublicIpAddress" not in instance(cloud, name)
-    cloud.ec2.modify_subnet_attribute(
-        SubnetId=network.subnet, MapPublicIpOnLaunch={"Value": True}
-    )
+    cloud.ec2.modify_subnet_attribute(SubnetId=network.subnet, MapPublicIpOnLaunch={"Value": True})
     assert "PublicIpAddress" in instance(cloud, running(cloud, network))
 
 

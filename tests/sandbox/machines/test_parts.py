@@ -134,7 +134,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     (left / "old").write_text("half")
     (tmp_path / "parts" / f"{parts.HALF_MADE}other").mkdir()
     made = shop.ensure(part)
-    shop.remove_outdated([part])
+    shop.remove_half_made()
     assert sorted(path.name for path in made.iterdir()) == ["file"]
     assert contents(tmp_path) == [part.directory]
 

@@ -58,10 +58,10 @@ def router(context: ApiContext) -> APIRouter:
         """Events as they come. Ids are their numbers; `Last-Event-ID` resumes behind one."""
         resumed = last_event_id if last_event_id.isdecimal() and len(last_event_id) < 16 else ""
         start = int(resumed) if resumed else after
-        async for each in stream.events(context.store, cluster, start, context.stopping):
-            yield ServerSentEvent(
-                data=wire.shown(each).model_dump(mode="json"), id=str(each.seq), event="event"
-            )
+        with context.metrics.streams.track_inprogress():
+            async for each in stream.events(context.store, cluster, start, context.stopping):
+                shown = wire.shown(each).model_dump(mode="json")
+                yield ServerSentEvent(data=shown, id=str(each.seq), event="event")
 
     return routes
 

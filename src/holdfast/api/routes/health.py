@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-import prometheus_client
 from fastapi import APIRouter, Depends, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from holdfast.api.auth import ApiContext, required_from_afar
 from holdfast.wire.health import Health
@@ -29,7 +29,6 @@ def router(context: ApiContext) -> APIRouter:
     @routes.get("/metrics", dependencies=[Depends(required_from_afar(context))])
     async def metrics() -> Response:
         """Prometheus text format."""
-        content = prometheus_client.generate_latest()
-        return Response(content, media_type=prometheus_client.CONTENT_TYPE_LATEST)
+        return Response(context.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

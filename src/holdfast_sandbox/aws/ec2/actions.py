@@ -92,7 +92,6 @@ GUARDED: Mapping[str, tuple[Guard, ...]] = {
     "CreateKeyPair": (),
     "ImportKeyPair": (),
     "DeleteKeyPair": (),
-    "DescribeKeyPairs": (),
     "RebootInstances": (lifecycle.check_reboot,),
     "ModifyInstanceAttribute": (lifecycle.check_modify,),
     "DescribeInstanceAttribute": (lifecycle.check_known,),

@@ -208,6 +208,30 @@ _SNAPSHOTS = Listing(
 )
 
 
+_KEYS = Listing(
+    "KeyPairs",
+    lambda backend: backend.key_pairs.values(),
+    named(key_pair_id="id", key_name="key_name", fingerprint="key_fingerprint"),
+    ids="KeyPairIds",
+    missing="InvalidKeyPair.NotFound",
+    extra={"KeyNames": lambda pair: str(pair.key_name)},
+    paged=False,
+)
+
+
+def key_pairs(ask: Ask) -> dict[str, Any]:
+    """DescribeKeyPairs, without any key material."""
+    found = listing.describe(ask, _KEYS)
+    shown = ("key_name", "key_type", "key_fingerprint", "create_time")
+    found["KeyPairs"] = [
+        {"KeyPairId": pair.id}
+        | {name.title().replace("_", ""): getattr(pair, name, None) for name in shown}
+        | {"Tags": [{"Key": k, "Value": v} for k, v in ask.backend.tags.get(pair.id, {}).items()]}
+        for pair in found["KeyPairs"]
+    ]
+    return found
+
+
 def table(one: Listing) -> Callable[[Ask], dict[str, Any]]:
     """The answer of a plain table."""
     return lambda ask: listing.describe(ask, one)
@@ -218,6 +242,7 @@ ANSWERS: Mapping[str, Callable[[Ask], Any]] = {
     "DescribeInstanceStatus": instance_status,
     "DescribeSpotInstanceRequests": spot_requests,
     "DescribeImages": images,
+    "DescribeKeyPairs": key_pairs,
     "DescribeTags": table(_TAGS),
     "DescribeSnapshots": table(_SNAPSHOTS),
 }

@@ -35,6 +35,7 @@ REFUSED = (
 class Launch:
     """What will be started, wholly decided."""
 
+    image: str
     count: int
     subnet: Segment
     groups: tuple[str, ...]
@@ -76,8 +77,18 @@ def plan(ask: Ask) -> Launch:
     count = _granted(ask, size, subnet, market, (least, most))
     wanted = nic.get("AssociatePublicIpAddress")
     public = bool(subnet.map_public_ip_on_launch if wanted is None else wanted)
-    volumes = volume_plans(ask, image)
-    return Launch(count, subnet, groups, nic, address, public, market, user_data, volumes)
+    return Launch(
+        image=str(image.id),
+        count=count,
+        subnet=subnet,
+        groups=groups,
+        nic=nic,
+        address=address,
+        public=public,
+        market=market,
+        user_data=user_data,
+        volumes=volume_plans(ask, image),
+    )
 
 
 def _counts(ask: Ask) -> tuple[int, int]:

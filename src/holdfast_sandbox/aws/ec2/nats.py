@@ -4,6 +4,8 @@
 
 from typing import Any
 
+from moto.ec2.models.nat_gateways import NatGateway
+
 from holdfast_sandbox.aws.ec2 import quotas
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import Backend, Segment
@@ -29,14 +31,23 @@ def create(ask: Ask) -> dict[str, Any]:
     )
     gateway.state = "pending"
     gateway._created_at = ask.world.stamp()
-    gateway._eni.status = "in-use"
-    gateway._eni.interface_type = "nat_gateway"
-    gateway._eni.requester_managed = True
-    gateway._eni.requester_id = "amazon-aws"
-    gateway._eni.description = f"Interface for NAT Gateway {gateway.id}"
+    _settle_link(gateway, subnet)
     place = (ask.call.account, ask.call.region)
     ask.world.after(ask.world.settings.nat_delay, place, "nat-available", gateway.id)
     return {"NatGateway": gateway, "ClientToken": ask.params.get("ClientToken")}
+
+
+def _settle_link(gateway: NatGateway, subnet: Segment) -> None:
+    """moto gives the link any private address and no owner."""
+    nic = gateway._eni
+    nic.private_ip_addresses = []
+    address = subnet.free_address()
+    nic.private_ip_address = gateway.private_ip = address
+    nic.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
+    gateway.address_set[0]["privateIp"] = address
+    nic.status, nic.interface_type = "in-use", "nat_gateway"
+    nic.requester_managed, nic.requester_id = True, "amazon-aws"
+    nic.description = f"Interface for NAT Gateway {gateway.id}"
 
 
 def delete(ask: Ask) -> dict[str, Any]:

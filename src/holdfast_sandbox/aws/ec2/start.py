@@ -19,7 +19,7 @@ def run(ask: Ask) -> Any:
     launch = plan(ask)
     tags: Tags = convert_tag_spec(ask.items("TagSpecifications"))
     reservation = ask.backend.run_instances(
-        ask.text("ImageId"),
+        launch.image,
         launch.count,
         Base64EncodedString(ask.text("UserData")) if launch.user_data else None,
         [],

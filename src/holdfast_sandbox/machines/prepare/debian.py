@@ -34,6 +34,8 @@ def mirror(apt: Path = Path("/etc/apt")) -> str:
 def command(directory: Path, source: str) -> Sequence[str]:
     """How the root file system is made in `directory`."""
     return [
+        # It forks helpers that would outlive it; a pid namespace ends as a whole.
+        *("unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"),
         "nice",
         "mmdebstrap",
         "--mode=root",

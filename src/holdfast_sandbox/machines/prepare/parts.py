@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from holdfast_sandbox.machines import sweep
 from holdfast_sandbox.machines.prepare.errors import DiskFull, PrepareError
 from holdfast_sandbox.machines.prepare.progress import Progress, Step
 
@@ -101,12 +102,16 @@ class Workshop:
                 " Free some, or choose another place by --store"
             )
 
+    def remove_half_made(self) -> None:
+        """Remove what a killed run left. Only for who is `alone`."""
+        for path in sorted(self._parts.glob(f"{HALF_MADE}*")):
+            _remove(path)
+
     def remove_outdated(self, current: Iterable[Part]) -> None:
-        """Remove other versions of the current parts, and what a killed run left half-made."""
+        """Remove other versions of the current parts."""
         keep = {part.directory: part.name for part in current}
         for path in sorted(self._parts.iterdir()):
-            outdated = path.name[: -KEY_LENGTH - 1] in keep.values() and path.name not in keep
-            if outdated or path.name.startswith(HALF_MADE):
+            if path.name[: -KEY_LENGTH - 1] in keep.values() and path.name not in keep:
                 _remove(path)
 
     @contextmanager
@@ -137,4 +142,5 @@ def free_mib(directory: Path) -> int:
 
 def _remove(path: Path) -> None:
     if path.exists():
+        sweep.unmount_below(path)
         shutil.rmtree(path)

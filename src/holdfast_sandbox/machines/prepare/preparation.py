@@ -55,6 +55,7 @@ def prepare(store: Path, versions: Sequence[str], progress: Progress) -> Prepare
             image.save(found)
             return found
         _check_host()
+        shop.remove_half_made()
         return plan.make()
 
 
