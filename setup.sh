@@ -13,11 +13,10 @@ if [ "$(uname -s)" = Linux ]; then
     need mmdebstrap mmdebstrap
     need nft nftables
     need ip iproute2
-    need iptables iptables
     need unshare util-linux
     need openssl openssl
+    need setpriv util-linux
     need gcc gcc
-    need tc iproute2
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 fi
 if [ -n "$missing" ]; then

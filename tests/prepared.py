@@ -3,14 +3,16 @@
 import subprocess
 import sys
 
-from holdfast_sandbox.machines.probe import obstacles
+from holdfast_sandbox.machines.image import default_store
+from holdfast_sandbox.machines.probe import probe
 
 
 def main() -> int:
     """Prepare both Kubernetes versions where machines can boot; 0 also where they can't."""
-    found = obstacles()
-    if found:
-        print(f"booted machines: skipped ({found[0]})")
+    rows = [row for row in probe(default_store()) if row.name != "image" and not row.optional]
+    obstacles = [row.sentence for row in rows if not row.ok]
+    if obstacles:
+        print(f"booted machines: skipped ({'; '.join(obstacles)})")
         return 0
     command = [sys.executable, "-m", "holdfast_sandbox", "prepare"]
     return subprocess.run(command, check=False).returncode

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.settings import table
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 REFUSED = {"utils", "helpers", "common", "misc", "base", "core", "manager", "handler", "service"}
@@ -48,3 +50,9 @@ def test_every_cloud_has_the_same_files() -> None:
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
 def test_no_unfinished_marks_are_left(word: str) -> None:
     assert [path for path in SOURCES if word in path.read_text()] == []
+
+
+def test_the_documented_settings_are_those_of_the_code() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    documented = text.partition("<!-- settings:begin -->\n")[2].partition("\n<!-- settings:end")[0]
+    assert documented == table()

@@ -37,7 +37,7 @@ from holdfast_sandbox.host.hypervisor import Host
 from holdfast_sandbox.host.ledger import Ledger, credentials
 from holdfast_sandbox.host.networks import Networks
 from holdfast_sandbox.host.saver import Saver
-from holdfast_sandbox.listening import PortInUse, Wanted, choose
+from holdfast_sandbox.listening import PortInUse, Ports
 from holdfast_sandbox.metadata.answers import Metadata
 from holdfast_sandbox.metadata.identity import signer
 from holdfast_sandbox.metadata.tokens import Tokens
@@ -58,17 +58,17 @@ HOST_RESTARTED = "host restarted"
 class Sandbox:
     """A running sandbox. Raises PortInUse or CannotBoot, with nothing left behind."""
 
-    def __init__(self, options: Options, directory: StateDirectory) -> None:
+    def __init__(
+        self, options: Options, directory: StateDirectory, kept: Kept, ports: Ports
+    ) -> None:
         self._options = options
         self._directory = directory
-        self._kept = directory.kept(Kept(secrets.token_urlsafe(32), secrets.randbits(64)))
-        if options.seed is not None:
-            self._kept.seed = options.seed
+        self._kept = kept
         self._began = time.monotonic()
         self._stranger: Keys | None = None
         self._stranger_lock = threading.Lock()
         with ExitStack() as undo:
-            self._make(undo)
+            self._make(undo, ports)
             self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -92,27 +92,14 @@ class Sandbox:
             "machines": self._options.machines,
         }
 
-    def _make(self, undo: ExitStack) -> None:
-        ports = self._choose_ports()
+    def _make(self, undo: ExitStack, ports: Ports) -> None:
         self._make_cloud()
-        self._make_ground(undo, ports["proxy"])
+        self._make_ground(undo, ports.proxy)
         self._take_up()
         self._follow(undo)
-        self._make_control(undo, ports["control"])
-        self._open(undo, ports["aws"])
+        self._make_control(undo, ports.control)
+        self._open(undo, ports.aws)
         self._remember()
-
-    def _choose_ports(self) -> dict[str, int]:
-        before, options = self._kept.ports, self._options
-        wishes = {
-            "aws": options.aws_port,
-            "control": options.control_port,
-            "proxy": options.proxy_port,
-        }
-        return {
-            role: choose(Wanted(f"--{role}-port", port, before.get(role, 0)))
-            for role, port in wishes.items()
-        }
 
     def _make_cloud(self) -> None:
         options = self._options
@@ -134,7 +121,7 @@ class Sandbox:
         made = ground.make(self._options, proxy_port, metadata, self._host.ended, undo)
         self._ground = made
         self._networks = Networks(lambda: list(self._cloud.pictures().values()), made.fabric)
-        self._host.connect(self._cloud, made.machines, made.fabric, self._networks)
+        self._host.connect(self._cloud, made, self._networks)
 
     def _make_metadata(self) -> Metadata:
         return Metadata(

@@ -19,6 +19,15 @@ class Wanted:
     before: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The port of each server; 0 leaves the choice to the system."""
+
+    aws: int
+    control: int
+    proxy: int
+
+
 def choose(wanted: Wanted) -> int:
     """The port to listen on; 0 leaves the choice to the system.
 

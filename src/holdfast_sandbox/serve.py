@@ -1,17 +1,19 @@
 """The command `serve`: one sandbox in the foreground, until SIGTERM or SIGINT."""
 
 import logging
+import secrets
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from holdfast_sandbox.host.ground import CannotBoot
-from holdfast_sandbox.listening import PortInUse
+from holdfast_sandbox.listening import PortInUse, Ports, Wanted, choose
 from holdfast_sandbox.options import Options
-from holdfast_sandbox.state import StateDirectory, StateInUse
+from holdfast_sandbox.state import Kept, StateDirectory, StateInUse
 
 WRONG_USE = 2  # exit code for what the caller can mend
 
@@ -41,14 +43,27 @@ def _stop_asked() -> threading.Event:
 
 
 def _run(options: Options, asked: threading.Event) -> None:
-    from holdfast_sandbox.assembly import Sandbox  # noqa: PLC0415 - moto costs a second to load
-
     directory = StateDirectory(options.state)
     with directory.owned():
         directory.withdraw()  # a ready file that is there now is a killed sandbox's
-        with Sandbox(options, directory) as sandbox:
+        kept = directory.kept(Kept(secrets.token_urlsafe(32), secrets.randbits(64)))
+        if options.seed is not None:
+            kept.seed = options.seed
+        ports = _ports(options, kept.ports)
+
+        from holdfast_sandbox.assembly import Sandbox  # noqa: PLC0415 - moto takes its time
+
+        with Sandbox(options, directory, kept, ports) as sandbox:
             directory.announce(sandbox.ready())
             try:
                 asked.wait()
             finally:
                 directory.withdraw()
+
+
+def _ports(options: Options, before: Mapping[str, int]) -> Ports:
+    return Ports(
+        aws=choose(Wanted("--aws-port", options.aws_port, before.get("aws", 0))),
+        control=choose(Wanted("--control-port", options.control_port, before.get("control", 0))),
+        proxy=choose(Wanted("--proxy-port", options.proxy_port, before.get("proxy", 0))),
+    )

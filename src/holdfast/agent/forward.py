@@ -147,6 +147,10 @@ async def _both_ways(
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Everything, then the end of it; returns when the kernel has taken all."""
+    # Without a low-water mark `drain` returns while bytes are still to be sent, and an abort of
+    # the connection afterwards would lose them.
+    writer.transport.set_write_buffer_limits(high=0)
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()

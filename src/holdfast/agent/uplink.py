@@ -166,6 +166,11 @@ class Uplink:
             )
         return self._connection
 
+    def close(self) -> None:
+        """Give the connection back; the next message opens another."""
+        with self._lock:
+            self._close()
+
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -10,7 +10,7 @@ from holdfast.model.action import RemoveMember, Waiting
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.observed import AgentSeen, Life, Observed
-from holdfast.model.resource import Role
+from holdfast.model.resource import AddressBinding, Role
 
 
 def may_join(machine: Machine, machines: Sequence[Machine], endpoint: str | None) -> str | None:
@@ -86,7 +86,10 @@ def living_members(
 
 
 def removals(observed: Observed) -> list[RemoveMember | Waiting]:
-    """Orders to take lost members out, as far as quorum allows; computed after the step."""
+    """Orders to take lost members out, as far as quorum allows; computed after the step.
+
+    One that was lost before it joined has no vote yet: etcd takes new members in as learners.
+    """
     machines = list(observed.machines.values())
     lost = lost_members(machines)
     if not lost or initialises(machines):
@@ -94,9 +97,13 @@ def removals(observed: Observed) -> list[RemoveMember | Waiting]:
     living = living_members(observed.machines, observed.agents)
     if not living:
         return [Waiting(m.name, "no living control plane can take its member out") for m in lost]
-    if not has_quorum(len(living), len(living) + len(lost)):
-        reason = f"quorum lost: {len(living)} of {len(living) + len(lost)} members live"
+    joined = [m for m in machines if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at]
+    voters = len(joined) + sum(m.joined_at is not None for m in lost)
+    if not has_quorum(len(joined), voters):
+        reason = f"quorum lost: {len(joined)} of {voters} members live"
         return [Waiting("etcd", f"{reason}; a snapshot must be restored", on_person=True)]
+    if not has_quorum(len(living), voters):
+        return [Waiting("etcd", f"{len(living)} of {voters} members are heard; waiting for more")]
     return [RemoveMember(lost[0].id, living[0].id, f"{lost[0].name} is lost")]
 
 
@@ -125,10 +132,11 @@ def endpoint_holder(observed: Observed) -> Machine | None:
 
 
 def _bound(observed: Observed) -> Machine | None:
+    """The control plane that the users' address leads to now."""
     for seen in observed.things.values():
-        machine = getattr(seen.resource, "machine", None)
-        if type(seen.resource).__name__ == "AddressBinding":
-            return next((m for m in observed.machines.values() if m.resource == machine), None)
+        if isinstance(seen.resource, AddressBinding) and seen.life is not Life.GONE:
+            name = seen.resource.machine
+            return next((m for m in observed.machines.values() if m.resource == name), None)
     return None
 
 

@@ -7,7 +7,7 @@ from holdfast.model.event import NewEvent
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Life, Observed, Seen
 from holdfast.model.resource import VirtualMachine
-from holdfast.planner.plan import is_over
+from holdfast.planner.absence import is_over
 from holdfast.planner.rules import Rules
 
 

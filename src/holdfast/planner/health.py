@@ -10,7 +10,7 @@ from datetime import datetime
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Life, Observed, Seen
-from holdfast.planner.plan import is_over
+from holdfast.planner.absence import is_over
 from holdfast.planner.rules import Rules
 
 

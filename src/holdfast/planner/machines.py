@@ -132,7 +132,8 @@ def _fill(
     if region is None or offer is None:
         return f"{request.role.value} {request.shape.value}: no offering in {request.cloud.value}"
     earlier = [m for m in machines.values() if m.request == request.id]
-    machine_id = identities.fresh(request) if earlier else MachineId(request.id)
+    is_first = not earlier and cluster.reconciled_at is None  # later, a gone one may have had it
+    machine_id = MachineId(request.id) if is_first else identities.fresh(request)
     return Machine(
         id=machine_id,
         cluster=cluster.id,

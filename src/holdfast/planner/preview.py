@@ -90,6 +90,8 @@ def zone_for(spec: ClusterSpec, request: NodeRequest, zones: Sequence[str]) -> s
     Spreading follows the order of the nodes of one role, so that it does not change when others
     are added behind them.
     """
+    if not zones:
+        return ""  # nothing is on sale there either
     if len(spec.control_planes()) < 2:
         return zones[0]
     peers = [node.id for node in spec.nodes if node.role is request.role]

@@ -17,11 +17,13 @@ class Removal:
     certificate  what to save now: a new or confirmed one, None to save nothing
     withdrawn    True when a provisional certificate turned out wrong: something showed up again
     wait         what is still missing for the next step, empty when the deletion is over
+    until        when the next step is possible, where that is known
     """
 
     certificate: DeletionCertificate | None
     withdrawn: bool
     wait: str
+    until: datetime | None = None
 
 
 def remaining(observed: Observed) -> tuple[Seen, ...]:
@@ -48,10 +50,9 @@ def removal(
         return Removal(_provisional(cluster, observed, removed, now), False, "the second listing")  # noqa: FBT003
     if previous.state is CertificateState.CONFIRMED:
         return Removal(None, withdrawn=False, wait="")
-    window = max(rules.window(cloud.cloud) for cloud in cluster.spec.clouds)
-    earliest = (cluster.delete_calls_at or previous.asked_at) + window
-    if now < max(earliest, previous.listings[-1] + rules.listing_gap):
-        return Removal(None, withdrawn=False, wait="the consistency window to end")
+    earliest = _earliest(cluster, previous, rules)
+    if now < earliest:
+        return Removal(None, withdrawn=False, wait="the consistency window to end", until=earliest)
     confirmed = replace(
         previous,
         state=CertificateState.CONFIRMED,
@@ -61,6 +62,18 @@ def removal(
         signature="",
     )
     return Removal(confirmed, withdrawn=False, wait="")
+
+
+def _earliest(cluster: Cluster, previous: DeletionCertificate, rules: Rules) -> datetime:
+    """When a second listing proves anything: behind the window and apart from the first one.
+
+    The window starts at the last delete call. Without one it starts at the first listing: a pass
+    that ran while the deletion was asked for may still have made something until then.
+    """
+    calls = cluster.delete_calls_at
+    start = calls if calls and calls >= previous.asked_at else previous.listings[0]
+    window = max(rules.window(cloud.cloud) for cloud in cluster.spec.clouds)
+    return max(start + window, previous.listings[-1] + rules.listing_gap)
 
 
 def _provisional(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from holdfast_sandbox.aws.ec2 import catalogue
+from holdfast_sandbox.aws import catalogue
 from holdfast_sandbox.aws.world import World
 
 NOTICE = "invented by the Holdfast sandbox, not a price of AWS"

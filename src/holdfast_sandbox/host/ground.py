@@ -21,10 +21,11 @@ class CannotBoot(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Machines and fabric of one sandbox."""
+    """Machines and fabric of one sandbox. `give_up` ends boots that would take long."""
 
     machines: Machines
     fabric: Fabric
+    give_up: Callable[[], None]
 
 
 def workers(options: Options) -> int:
@@ -39,7 +40,7 @@ def make(
     if options.machines == "simulated":
         simulated = SimulatedMachines(options.boot_seconds, ended)
         undo.callback(simulated.close)
-        return Ground(simulated, SimulatedFabric())
+        return Ground(simulated, SimulatedFabric(), simulated.give_up)
     return _booted(options, proxy_port, metadata, ended, undo)
 
 
@@ -62,7 +63,11 @@ def _booted(
     undo.callback(fabric.close)
     machines = HostMachines(image.load(store), name_of(options.state), fabric, ended)
     undo.callback(machines.close)
-    return Ground(machines, fabric)
+    return Ground(machines, fabric, _wait_for_boots)
+
+
+def _wait_for_boots() -> None:
+    """A real boot reaches its init, or fails, within seconds: it is waited for."""
 
 
 def name_of(state: Path) -> str:

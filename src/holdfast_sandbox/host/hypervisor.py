@@ -14,9 +14,10 @@ from contextlib import suppress
 
 from holdfast_sandbox.aws.hypervisor import Vm
 from holdfast_sandbox.host.cloud import Cloud
+from holdfast_sandbox.host.ground import Ground
 from holdfast_sandbox.host.lanes import Lanes
 from holdfast_sandbox.host.networks import NetworkFailed, Networks
-from holdfast_sandbox.ports import BootFailed, Fabric, Machines, MachineSpec, Nic
+from holdfast_sandbox.ports import BootFailed, MachineSpec, Nic
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,14 @@ class Host:
         self._guard = threading.Lock()
         self._quiet: set[str] = set()  # machines that we ourselves end: not reported as died
         self._doomed: set[str] = set()  # machines whose terminate waits in their lane
+        self._closing = False
         self._consoles: OrderedDict[str, str] = OrderedDict()
 
-    def connect(self, cloud: Cloud, machines: Machines, fabric: Fabric, networks: Networks) -> None:
+    def connect(self, cloud: Cloud, ground: Ground, networks: Networks) -> None:
         """Join the parts; they know each other in a circle, so this comes after their making."""
         self._cloud = cloud
-        self._machines = machines
-        self._fabric = fabric
+        self._ground = ground
+        self._machines = ground.machines
         self._networks = networks
 
     # What the cloud asks. Each only enqueues.
@@ -78,7 +80,7 @@ class Host:
         self._networks.changed()
 
     def console(self, vm_id: str) -> str:
-        """The console log, also of a machine that is gone. Raises LookupError for an unknown one."""
+        """The console log, also of a machine that is gone. Raises LookupError if unknown."""
         with self._guard:
             kept = self._consoles.get(vm_id)
         return kept if kept is not None else self._machines.console(vm_id)
@@ -100,7 +102,13 @@ class Host:
         self._lanes.put(machine_id, lambda: self._report(machine_id, reason))
 
     def close(self) -> None:
-        """Begin nothing more and wait for what is under way."""
+        """Begin nothing more and wait for what is under way.
+
+        A boot that ends by this is not told to the cloud: it is still pending there, so the next
+        start of the sandbox boots it again.
+        """
+        self._closing = True
+        self._ground.give_up()
         self._lanes.close()
 
     # The work.
@@ -129,6 +137,8 @@ class Host:
             self._cloud.booted(vm.id)
 
     def _failed(self, vm_id: str, reason: str) -> None:
+        if self._closing:
+            return
         self._remove(vm_id)
         self._cloud.boot_failed(vm_id, reason)
 
@@ -142,7 +152,7 @@ class Host:
     def _remove(self, vm_id: str) -> None:
         self._keep_console(vm_id)
         self._machines.destroy(vm_id)
-        self._fabric.unplug(vm_id)
+        self._ground.fabric.unplug(vm_id)
 
     def _stop(self, vm_id: str) -> None:
         with suppress(LookupError):  # it may never have come to boot

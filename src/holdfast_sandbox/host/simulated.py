@@ -33,11 +33,14 @@ class SimulatedMachines:
         self._states: dict[str, MachineStatus] = {}
         self._consoles: dict[str, str] = {}
         self._given_up: dict[str, threading.Event] = {}
+        self._open = True
 
     def create(self, spec: MachineSpec) -> None:
         """Wait for the boot time. Raises BootFailed when the machine is destroyed meanwhile."""
         given_up = threading.Event()
         with self._guard:
+            if not self._open:
+                raise BootFailed("the sandbox stops")
             self._given_up[spec.id] = given_up
             self._states[spec.id] = MachineStatus(spec.id, MachineState.BOOTING)
             self._consoles[spec.id] = f"simulated machine {spec.id} ({spec.hostname})\n"
@@ -90,6 +93,14 @@ class SimulatedMachines:
         """Every machine by id."""
         with self._guard:
             return dict(self._states)
+
+    def give_up(self) -> None:
+        """End every boot that is under way, and begin no other."""
+        with self._guard:
+            self._open = False
+            boots = list(self._given_up.values())
+        for given_up in boots:
+            given_up.set()
 
     def close(self) -> None:
         """Forget all machines."""

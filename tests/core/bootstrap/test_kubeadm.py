@@ -178,11 +178,16 @@ KUBEADM = shutil.which("kubeadm") or next(
 @pytest.mark.skipif(KUBEADM is None, reason="no kubeadm 1.37 on this machine")
 @pytest.mark.parametrize("mode", ["init", "worker", "control plane"])
 def test_kubeadm_itself_accepts_the_configuration(mode: str, tmp_path: Path) -> None:
-    chosen = {"init": init, "worker": lambda: join(Role.WORKER)}.get(
-        mode, lambda: join(Role.CONTROL_PLANE)
-    )()
+    chosen = {
+        "init": init(),
+        "worker": join(Role.WORKER),
+        "control plane": join(Role.CONTROL_PLANE),
+    }[mode]
+    discovery = tmp_path / "discovery.conf"
+    discovery.write_text("kubeadm asks only whether the file exists")
+    text = "\n---\n".join(json.dumps(document) for document in chosen["kubeadmConfig"])
     configuration = tmp_path / "kubeadm.yaml"
-    configuration.write_text("\n---\n".join(json.dumps(d) for d in chosen["kubeadmConfig"]))
+    configuration.write_text(text.replace(kubeadm.DISCOVERY_FILE, str(discovery)))
     done = subprocess.run(
         [str(KUBEADM), "config", "validate", "--config", configuration],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Services answered by the sandbox itself, and what is refused: H30-H32, H35, H37, H38, H40, H42."""
+"""Answered by the sandbox itself, and what is refused: H30-H32, H35, H37, H38, H40, H42."""
 
 import json
 from collections.abc import Callable

@@ -119,7 +119,7 @@ def test_the_picture_shows_links_groups_and_the_way_out(cloud: Cloud, network: N
     name = running(cloud, network, NetworkInterfaces=[nic])
     pair = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": network.group}]}
     web = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
-    web["IpRanges"] = [{"CidrIp": "198.18.0.2/32"}]  # type: ignore[assignment]
+    web["IpRanges"] = [{"CidrIp": "198.18.0.2/32"}]
     cloud.ec2.authorize_security_group_ingress(GroupId=network.group, IpPermissions=[pair, web])
 
     picture = cloud.emulator.pictures()[network.vpc]

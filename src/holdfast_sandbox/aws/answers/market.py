@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from holdfast_sandbox.aws import prices
+from holdfast_sandbox.aws import catalogue, prices
 from holdfast_sandbox.aws.call import Call
-from holdfast_sandbox.aws.ec2 import catalogue
 from holdfast_sandbox.aws.errors import AwsError
 from holdfast_sandbox.aws.identities import Identity
 from holdfast_sandbox.aws.world import World

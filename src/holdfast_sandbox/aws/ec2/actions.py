@@ -1,7 +1,7 @@
 """EC2: which action is answered by whom. What is in no table here is refused, loudly."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
@@ -118,7 +118,7 @@ class Strict(EC2Response):
     """moto's EC2 responses, told who calls and where instead of guessing it from headers."""
 
     # moto writes "pending" whatever the state is; a replay must show the present one.
-    RESPONSE_KEY_PATH_TO_TRANSFORMER = {
+    RESPONSE_KEY_PATH_TO_TRANSFORMER: ClassVar[dict[str, Callable[[Any], Any]]] = {
         path: change
         for path, change in EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER.items()
         if path != "RunInstances.Reservation.Instances.Instance.State"

@@ -3,16 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami
-
-from holdfast_sandbox.aws.errors import AwsError
-from holdfast_sandbox.aws.faults import Facts, Kind
-
-if TYPE_CHECKING:
-    from holdfast_sandbox.aws.ec2.ask import Ask
-    from holdfast_sandbox.aws.ec2.backend import Backend
 
 CANONICAL = "099720109477"
 ROOT_GIB = 8
@@ -65,7 +59,7 @@ def parameters(region: str) -> dict[str, str]:
     return found
 
 
-def seed(backend: "Backend") -> None:
+def seed(backend: EC2Backend) -> None:
     """Give a new region its images."""
     for release, (code_name, serial) in RELEASES.items():
         for short, architecture in ARCHITECTURES.items():
@@ -88,24 +82,3 @@ def seed(backend: "Backend") -> None:
                 root_device_name="/dev/sda1",
                 region_name=f"{backend.region_name}a",
             )
-
-
-def living_image(ask: "Ask", name: str, architecture: str) -> Ami:
-    """The image of a launch. Raises AwsError if it is unknown, gone or for another processor."""
-    if name.startswith("resolve:ssm:"):
-        name = parameters(ask.call.region).get(name.removeprefix("resolve:ssm:"), name)
-    if not name.startswith("ami-"):
-        raise AwsError("InvalidAMIID.Malformed", f'Invalid id: "{name}" (expecting "ami-...")')
-    image = ask.backend.amis.get(name)
-    gone = ask.world.faults.find(
-        (Kind.IMAGE_GONE,), Facts(ask.call.account, ask.call.region, subjects=(name,))
-    )
-    if image is None or gone:
-        raise AwsError("InvalidAMIID.NotFound", f"The image id '[{name}]' does not exist")
-    if image.architecture != architecture:
-        raise AwsError(
-            "InvalidParameterValue",
-            f"The architecture '{architecture}' of the specified instance type does not match the "
-            f"architecture '{image.architecture}' of the specified AMI.",
-        )
-    return image

@@ -2,14 +2,11 @@
 
 import contextlib
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
 
 from holdfast_sandbox.aws.errors import AwsError
-
-if TYPE_CHECKING:
-    from holdfast_sandbox.aws.ec2.backend import Backend
 
 STATES = {
     "pending": 0,
@@ -30,7 +27,7 @@ class Machine(Instance):
     it (rows H01-H03, H09, H10 of the hardening list).
     """
 
-    ec2_backend: "Backend"
+    ec2_backend: Any  # the strict Backend, which itself knows this class
     spot_instance_request_id: str | None = None
     running_since: Any = None
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast_sandbox.aws.ec2 import catalogue
+from holdfast_sandbox.aws import catalogue
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import Segment
-from holdfast_sandbox.aws.ec2.images import living_image
+from holdfast_sandbox.aws.ec2.bootable import living_image
 from holdfast_sandbox.aws.ec2.quotas import free_vcpus
 from holdfast_sandbox.aws.ec2.volumes import VolumePlan, volume_plans
 from holdfast_sandbox.aws.errors import AwsError, Gap

@@ -4,7 +4,8 @@ from typing import Any
 
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 
-from holdfast_sandbox.aws.ec2 import catalogue, quotas
+from holdfast_sandbox.aws import catalogue
+from holdfast_sandbox.aws.ec2 import quotas
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import Segment
 from holdfast_sandbox.aws.ec2.dependants import group_of

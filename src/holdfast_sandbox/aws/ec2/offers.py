@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from holdfast_sandbox.aws import prices
-from holdfast_sandbox.aws.ec2 import catalogue, listing
+from holdfast_sandbox.aws import catalogue, prices
+from holdfast_sandbox.aws.ec2 import listing
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.fields import attribute, named
 from holdfast_sandbox.aws.ec2.listing import Listing

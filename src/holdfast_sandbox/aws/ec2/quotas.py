@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from holdfast_sandbox.aws.ec2 import catalogue
+from holdfast_sandbox.aws import catalogue
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.errors import AwsError
 from holdfast_sandbox.aws.faults import Facts, Kind

@@ -4,7 +4,7 @@ import base64
 from datetime import UTC
 from ipaddress import IPv4Address, IPv4Network
 
-from holdfast_sandbox.aws.ec2 import catalogue
+from holdfast_sandbox.aws import catalogue
 from holdfast_sandbox.aws.ec2.backend import Backend
 from holdfast_sandbox.aws.ec2.instances import Machine
 from holdfast_sandbox.aws.hypervisor import Vm

@@ -7,7 +7,7 @@ from typing import Any
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import Volume
 
-from holdfast_sandbox.aws.ec2 import catalogue
+from holdfast_sandbox.aws import catalogue
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import Backend
 from holdfast_sandbox.aws.ec2.instances import Machine

@@ -31,12 +31,15 @@ def prepare(
     try:
         made = make(place, kubernetes or [recipe.DEFAULT_VERSION], progress.on(console))
     except PrepareError as error:
-        Console(stderr=True).print(f"prepare: {error}", highlight=False, markup=False)
+        told = Console(stderr=True, soft_wrap=True)
+        told.print(f"prepare: {error}", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:
         Console(stderr=True).print("prepare: interrupted; finished parts are kept")
         return 130
     console.print(
-        f"machine image ready in {place}: Kubernetes {', '.join(made.versions)}", highlight=False
+        f"machine image ready in {place}: Kubernetes {', '.join(made.versions)}",
+        highlight=False,
+        soft_wrap=True,
     )
     return 0

@@ -103,10 +103,9 @@ class _Plan:
         """Make every part that is missing."""
         missing = self._shop.missing(self._all())
         self._shop.check_space(missing)
-        self._shop.ensure(self.base)
-        programs = [*self.kubernetes.values(), *self._programs()]
-        if self._shop.missing(programs):
+        if self._shop.missing([*self.kubernetes.values(), *self._programs()]):
             self._go = self._toolchain()
+        self._shop.ensure(self.base)
         for part in (*self._programs(), *self.kubernetes.values()):
             self._shop.ensure(part)
         self._shop.ensure(self._layer())
