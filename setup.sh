@@ -16,7 +16,6 @@ if [ "$(uname -s)" = Linux ]; then
     need unshare util-linux
     need openssl openssl
     need setpriv util-linux
-    need gcc gcc
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 fi
 if [ -n "$missing" ]; then

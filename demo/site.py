@@ -84,20 +84,19 @@ class Site:
             self._credentials = added["id"]
         return self._credentials
 
-    def request(self, name: str, preset: str, **more: Any) -> ClusterRequest:
-        """What is sent for a new cluster."""
+    def request(self, name: str, **more: Any) -> ClusterRequest:
+        """What is sent for a new cluster: `preset` or `nodes`, and whatever else it shall say."""
         wanted = {
             "name": name,
             "region": REGION_GROUP,
             "cloudCredentialsIDs": [self.credentials()],
-            "preset": preset,
             **more,
         }
-        return ClusterRequest.model_validate({k: v for k, v in wanted.items() if v is not None})
+        return ClusterRequest.model_validate(wanted)
 
-    def create(self, name: str, preset: str, **more: Any) -> "Holding":
+    def create(self, name: str, **more: Any) -> "Holding":
         """Have a cluster made, as soon as the catalogue of a new account is there."""
-        request = self.request(name, preset, **more)
+        request = self.request(name, **more)
         wait_until(
             f"the plan of {name} is free of violations",
             lambda: not self.client.json(calls.preview_cluster(request))["violations"],

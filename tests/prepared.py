@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from holdfast.model.versions import SUPPORTED
 from holdfast_sandbox.machines.image import default_store
 from holdfast_sandbox.machines.probe import probe
 
@@ -14,7 +15,8 @@ def main() -> int:
     if obstacles:
         print(f"booted machines: skipped ({'; '.join(obstacles)})")
         return 0
-    command = [sys.executable, "-m", "holdfast_sandbox", "prepare"]
+    versions = [part for version in SUPPORTED for part in ("--kubernetes", version)]
+    command = [sys.executable, "-m", "holdfast_sandbox", "prepare", *versions]
     return subprocess.run(command, check=False).returncode
 
 

@@ -27,7 +27,7 @@ class Kept:
     """What a restart uses again. `ports` by role: aws, control, proxy; `callbacks` by place."""
 
     control_token: str
-    seed: int
+    seed: int = 1
     credentials: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     callbacks: dict[str, str] = field(default_factory=dict)
@@ -61,11 +61,14 @@ class StateDirectory:
             yield
 
     def kept(self, first: Kept) -> Kept:
-        """What the last run kept, or `first`."""
+        """What the last run kept, or `first`. Raises ValueError for a file that is broken."""
         try:
             return Kept(**json.loads(self._kept.read_text()))
         except FileNotFoundError:
             return first
+        except (ValueError, TypeError) as error:
+            message = f"{self._kept} can't be read ({error}); remove it to have a new one made"
+            raise ValueError(message) from error
 
     def keep(self, kept: Kept) -> None:
         """Keep it for the next start. The file holds secrets: mode 0600."""

@@ -56,10 +56,11 @@ class Net:
         for _ in range(500):
             try:
                 streams = await asyncio.open_connection("127.0.0.1", self.port)
-                self._writers.append(streams[1])
-                return streams
             except ConnectionRefusedError:
                 await asyncio.sleep(0.01)
+            else:
+                self._writers.append(streams[1])
+                return streams
         raise AssertionError("the forwarder does not listen")
 
     async def stop(self) -> None:

@@ -130,10 +130,13 @@ def test_another_ca_is_not_believed(tmp_path: Path) -> None:
     talk = Talk(tmp_path)
     other = Web(lambda *_: ok({}))
     (tmp_path / "other").mkdir()
-    unknown = pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED")
-    with talk.web.serving(tmp_path / "other"), other.serving(talk.directory):
-        with talk.again() as uplink, unknown:
-            uplink.call("heartbeat", 0)
+    with (
+        talk.web.serving(tmp_path / "other"),
+        other.serving(talk.directory),
+        talk.again() as uplink,
+        pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        uplink.call("heartbeat", 0)
     assert talk.web.asked == []
 
 

@@ -160,7 +160,8 @@ class Platform:
 
     async def cluster(self, name: str = "web", **more: Any) -> dict[str, Any]:
         """A created basic cluster, with credentials of its own unless some are named."""
-        more.setdefault("cloudCredentialsIDs", [await self.credentials(f"for-{name}")])
+        if "cloudCredentialsIDs" not in more:
+            more["cloudCredentialsIDs"] = [await self.credentials(f"for-{name}")]
         answer = await self.post("/v1/kubernetes/clusters", a_request(name, **more))
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()

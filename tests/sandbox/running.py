@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -28,6 +29,22 @@ def serve(state: Path, *flags: str) -> subprocess.Popen[str]:
     """Start `serve` in the background."""
     command = [sys.executable, "-m", "holdfast_sandbox", "serve", "--state", str(state), *flags]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+@contextmanager
+def starting() -> Iterator[Callable[..., "Sandbox"]]:
+    """Gives what starts sandboxes; those that still run at the end are stopped."""
+    started: list[Sandbox] = []
+
+    def start(state: Path, *flags: str) -> Sandbox:
+        started.append(Sandbox(state, *flags))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for sandbox in started:
+            sandbox.stop()
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = SOON_SECONDS) -> float:
@@ -160,3 +177,16 @@ class Sandbox:
             return all(found == state for found, _ in self.states(ids).values())
 
         return until(reached, f"{', '.join(ids)} {state}")
+
+    def until_saved(self) -> None:
+        """Wait until all that was done before is on the disk.
+
+        Two saves: the first one seen may have been taken before the last change.
+        """
+        path = self.state / "cloud.snapshot"
+        for _ in range(2):
+            before = path.stat().st_mtime_ns if path.exists() else 0
+            vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+            tag = {"Key": "saved", "Value": str(before)}
+            self.ec2.create_tags(Resources=[vpc], Tags=[tag])  # type: ignore[list-item]
+            until(lambda: path.exists() and path.stat().st_mtime_ns > before, "a save")  # noqa: B023

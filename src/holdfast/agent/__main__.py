@@ -22,8 +22,10 @@ from holdfast.agent.uplink import Later, Refused, Unreachable, Uplink
 
 DIRECTORY = Path("/var/lib/holdfast-agent")
 HEARTBEAT = 5.0  # seconds
-JOIN_POLL = 0.7  # seconds between two questions when the platform names no other time
+JOIN_POLL = 1.0  # seconds between two questions when the platform names no other time
 SHORTEST, LONGEST = 0.5, 30.0  # seconds between two tries
+END_SECONDS = 5.0  # a part that hangs longer is left behind
+REFUSED = 10.0  # what refuses us now may not change soon
 
 log = logging.getLogger("holdfast.agent")
 
@@ -44,17 +46,28 @@ class Agent:
         self._is_control_plane = self.state.contact.get("role") == "control-plane"
 
     def run(self) -> None:
-        """For ever."""
+        """Until stopped, or until a part breaks."""
         if self.state.stage is Stage.NEW:
             self._make_contact()
-        for work in (self.reports.work, self._orders.work, self._notices.watch, self._beat):
-            threading.Thread(target=self._guard, args=(work,), daemon=True).start()
+        parts = [
+            threading.Thread(target=self._guard, args=(work,), daemon=True)
+            for work in (self.reports.work, self._orders.work, self._notices.watch, self._beat)
+        ]
+        for part in parts:
+            part.start()
         if self.state.stage is not Stage.JOINED:
             self._become()
+        self._tell_joined()
         self._stop.wait()
+        for part in parts:
+            part.join(END_SECONDS)
+
+    def stop(self) -> None:
+        """End all parts, each at its next look."""
+        self._stop.set()
 
     def _guard(self, work: Callable[[threading.Event], None]) -> None:
-        """A part that breaks takes the agent with it; systemd starts it anew."""
+        """A part that breaks ends the agent; systemd starts it anew."""
         try:
             work(self._stop)
         finally:
@@ -80,8 +93,10 @@ class Agent:
     def _become(self) -> None:
         pause = SHORTEST
         self._until_prepared()
-        while self.state.stage is not Stage.JOINED:
+        while self.state.stage is not Stage.JOINED and not self._stop.is_set():
             instructions = self.state.instructions or self._ask()
+            if instructions is None:
+                return
             try:
                 join.become(instructions, self.state, self.reports)
             except join.StepFailed as error:
@@ -89,6 +104,17 @@ class Agent:
                 self._start_over()
                 time.sleep(pause)
                 pause = min(LONGEST, pause * 2)
+
+    def _tell_joined(self) -> None:
+        """Until the platform knows it; told again after a restart it is no second fact."""
+        while (joined := self.state.untold) is not None and not self._stop.is_set():
+            try:
+                self.uplink.call("joined", LONGEST, **joined)
+            except (Unreachable, Refused) as error:
+                log.warning("joined, not told yet: %s", error)
+                self._stop.wait(random.uniform(SHORTEST, REFUSED))
+            else:
+                self.state.note(untold=None)
 
     def _start_over(self) -> None:
         """Before kubeadm was done everything is asked anew: its credentials may be over."""
@@ -111,21 +137,23 @@ class Agent:
                 join.start_forwarder()
                 return
 
-    def _ask(self) -> dict[str, Any]:
-        """Ask until this machine may join."""
-        while True:
+    def _ask(self) -> dict[str, Any] | None:
+        """Ask until this machine may join; None when the agent ends before."""
+        while not self._stop.is_set():
             try:
                 answer = self.uplink.call("may-join", LONGEST)
             except (Unreachable, Refused) as error:
                 log.warning("may I join: %s", error)
-                time.sleep(random.uniform(SHORTEST, 2.0))
+                is_refused = isinstance(error, Refused)
+                self._stop.wait(random.uniform(SHORTEST, REFUSED if is_refused else 2.0))
                 continue
             if answer.get("join"):
                 instructions: dict[str, Any] = answer["instructions"]
                 self.state.keep_instructions(instructions)
                 return instructions
             log.info("waiting to join: %s", answer.get("wait", ""))
-            time.sleep(float(answer.get("retryAfterSeconds") or JOIN_POLL))
+            self._stop.wait(float(answer.get("retryAfterSeconds") or JOIN_POLL))
+        return None
 
     def _beat(self, stop: threading.Event) -> None:
         while not stop.is_set():

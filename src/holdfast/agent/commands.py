@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 TAIL = 4096  # characters of output that an error shows
+KILL_SECONDS = 2.0  # until a killed programme's output is given up
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,21 @@ def run(
     try:
         output, _ = process.communicate(text, timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return Done(124, f"{arguments[0]}: not done after {seconds:.0f} s")
+        return Done(124, f"{arguments[0]}: not done after {seconds:.0f} s\n{_killed(process)}")
     return Done(process.returncode, output)
+
+
+def _killed(process: "subprocess.Popen[str]") -> str:
+    """End a programme and its children; what it had written."""
+    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        output, _ = process.communicate(timeout=KILL_SECONDS)
+    except subprocess.TimeoutExpired:  # a daemon of its own session holds our pipe
+        if process.stdout is not None:
+            process.stdout.close()
+        process.wait()
+        return ""
+    return output
 
 
 def need(

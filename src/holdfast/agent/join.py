@@ -1,7 +1,7 @@
 """From instructions to a node: writes the files, runs kubeadm, then what must follow it.
 
-    init  files, kubeadm init, roles and flannel, configuration, kube-proxy, CoreDNS, joined
-    join  files, forwarder, kubeadm join, joined
+    init  files, kubeadm init, roles and flannel, configuration, kube-proxy, CoreDNS
+    join  files, forwarder, kubeadm join
 
 The order after init matters. A client that dials a service address before kube-proxy has
 programmed its node hangs for 30 s: so flannel uses the forwarder, and CoreDNS starts when
@@ -49,7 +49,7 @@ class StepFailed(Exception):
 
 
 def become(instructions: Instructions, state: State, reports: Reports) -> None:
-    """Do all steps that are not done yet. Raises StepFailed."""
+    """Do all steps that are not done yet; the machine is a node then. Raises StepFailed."""
     started = time.monotonic()
     if state.stage is Stage.CHANGING:
         log.warning("kubeadm was cut off: starting over")
@@ -61,7 +61,12 @@ def become(instructions: Instructions, state: State, reports: Reports) -> None:
             _kubeadm(instructions, state)
     if instructions["mode"] == "init":
         _after_init(instructions, reports)
-    _finish(instructions, state, reports, time.monotonic() - started)
+    shutil.rmtree("/etc/holdfast/manifests", ignore_errors=True)
+    # Kept until the platform was told: neither its restart nor ours may lose it.
+    seconds = round(time.monotonic() - started, 2)
+    state.note(untold={"seconds": seconds, "nodeName": instructions["hostname"]})
+    state.stage = Stage.JOINED
+    state.drop_instructions()
 
 
 def reset() -> None:
@@ -184,10 +189,3 @@ def _phase(*phase: str) -> None:
     )
     if not done.ok:
         raise StepFailed(phase[-1], f"kubeadm init phase {' '.join(phase)}", done.output)
-
-
-def _finish(instructions: Instructions, state: State, reports: Reports, seconds: float) -> None:
-    reports.send("joined", seconds=round(seconds, 2), nodeName=instructions["hostname"])
-    shutil.rmtree("/etc/holdfast/manifests", ignore_errors=True)
-    state.drop_instructions()
-    state.stage = Stage.JOINED

@@ -66,6 +66,12 @@ class State:
             self._facts = {**self._facts, **facts}
             files.write(self.directory / "state.json", json.dumps(self._facts, indent=1))
 
+    @property
+    def untold(self) -> dict[str, Any] | None:
+        """That it has joined, as long as the platform was not told."""
+        found: dict[str, Any] | None = self._facts.get("untold")
+        return found
+
     def next_counter(self) -> int:
         """The next call-back's counter: larger than every one before, also after a clock jump."""
         with self._lock:

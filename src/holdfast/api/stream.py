@@ -1,7 +1,7 @@
 """The events of a cluster as they come: from a number on, without gaps, until the server stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from holdfast.model.event import Event
 from holdfast.model.ids import ClusterId
@@ -13,7 +13,7 @@ PAGE = 500
 
 async def events(
     store: Store, cluster: ClusterId, after: int, stopping: asyncio.Event
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Stored events behind `after`, then live ones.
 
     Subscribed first, then read: an event in both is told once. A reader that lagged behind, or a

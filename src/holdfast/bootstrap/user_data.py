@@ -38,7 +38,6 @@ StartLimitIntervalSec=0
 ExecStart=/usr/bin/python3 -I @DIRECTORY@/start.py
 Restart=always
 RestartSec=1
-KillMode=process
 [Install]
 WantedBy=multi-user.target
 EOF

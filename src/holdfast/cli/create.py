@@ -1,11 +1,12 @@
 """holdfast cluster create."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from holdfast.cli import confirm, context, find, wait
-from holdfast.cli.cluster import CLUSTERS, COSTS
+from holdfast.cli.cluster import CLUSTERS
 from holdfast.cli.exits import Blocked, Usage
 from holdfast.cli.output import Column, Format, note, show, table
 from holdfast.client import calls
@@ -24,6 +25,12 @@ MACHINES = (
     Column("SPOT", lambda item: "yes" if item["isSpot"] else "no"),
     Column("$/H", "price.hourly"),
     Column("$/MONTH", "price.monthly"),
+)
+COSTS = (
+    Column("COUNT", "count"),
+    Column("COST", "detail"),
+    Column("$/H", "hourly"),
+    Column("$/MONTH", "monthly"),
 )
 PLAN_SECONDS = 60.0  # a plan may wait for the first price list of an account
 
@@ -122,7 +129,8 @@ def _show_plan(plan: dict[str, Any], output: Format, *, dry_run: bool) -> None:
         show(plan, output, ())
     else:
         where = f"in {plan['region']}, Kubernetes {plan['kubernetesVersion']}"
-        tables = [table(plan["machines"], MACHINES), table(plan["cost"]["lines"], COSTS), price]
+        costs = table(gathered(plan["cost"]["lines"]), COSTS)
+        tables = [table(plan["machines"], MACHINES), costs, price]
         for text in (f"cluster {plan['name']} {where}", *tables):
             for line in text.splitlines():
                 (print if dry_run else note)(line)
@@ -130,6 +138,22 @@ def _show_plan(plan: dict[str, Any], output: Format, *, dry_run: bool) -> None:
         lines = [f"{one['field']}: {one['description']}" for one in plan["violations"]]
         message = "the cluster can't be made:\n  " + "\n  ".join(lines)
         raise Blocked(message)
+
+
+def gathered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the same kind as one, in the order in which each kind appears first."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        kinds.setdefault(line["detail"], []).append(line["price"])
+    return [
+        {
+            "count": len(prices),
+            "detail": detail,
+            "hourly": str(sum(Decimal(price["hourly"]) for price in prices)),
+            "monthly": str(sum(Decimal(price["monthly"]) for price in prices)),
+        }
+        for detail, prices in kinds.items()
+    ]
 
 
 def _node(text: str) -> dict[str, Any]:

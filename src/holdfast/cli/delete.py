@@ -41,11 +41,12 @@ def delete(
         machines = len(found["nodes"])
         note(f"cluster {found['name']} ({found['id']}) has {machines} machines; all of them go")
         confirm.name("Type the cluster's name to delete it:", found["name"])
+    last = wait.last_seq(client, found["id"]) if wait_for_it else 0
     client.call(calls.delete_cluster(found["id"]))
     note(f"cluster {found['name']} is being deleted")
     if not wait_for_it:
         return
-    wait.until_deleted(client, found["id"], timeout)
+    wait.until_deleted(client, found["id"], timeout, after=last)
     try:
         proof.show_certificate(client.json(calls.get_certificate(found["id"])), output)
     except NotFound:

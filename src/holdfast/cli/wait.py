@@ -62,8 +62,11 @@ def until_ready(client: Client, cluster: str, limit: float) -> dict[str, Any]:
     return follow(client, cluster, judge, limit)
 
 
-def until_deleted(client: Client, cluster: str, limit: float) -> dict[str, Any]:
-    """Follow until `deleted`. Raises Blocked naming what is in the way, Late."""
+def until_deleted(client: Client, cluster: str, limit: float, after: int = 0) -> dict[str, Any]:
+    """Follow until `deleted`, telling events behind a number.
+
+    Raises Blocked naming what is in the way, and Late.
+    """
 
     def judge(found: dict[str, Any]) -> bool:
         if found["status"] == "failed":
@@ -71,15 +74,27 @@ def until_deleted(client: Client, cluster: str, limit: float) -> dict[str, Any]:
             raise Blocked(message)
         return bool(found["status"] == "deleted")
 
-    return follow(client, cluster, judge, limit)
+    return follow(client, cluster, judge, limit, after)
+
+
+def last_seq(client: Client, cluster: str) -> int:
+    """The number of the newest event."""
+    after = 0
+    while (page := client.json(calls.list_events(cluster, after)))["items"]:
+        after = page["lastSeq"]
+    return after
 
 
 def follow(
-    client: Client, cluster: str, judge: Callable[[dict[str, Any]], bool], limit: float
+    client: Client,
+    cluster: str,
+    judge: Callable[[dict[str, Any]], bool],
+    limit: float,
+    after: int = 0,
 ) -> dict[str, Any]:
-    """Tell every event and look at the status until `judge` is satisfied."""
+    """Tell the events behind a number and look at the status until `judge` is satisfied."""
     began = time.monotonic()
-    follower = Follower(client, cluster, after=0)
+    follower = Follower(client, cluster, after)
     try:
         heard = began
         while True:
@@ -103,8 +118,9 @@ def follow(
 
 
 def reasons(found: dict[str, Any]) -> str:
-    """What the conditions that are not good say."""
+    """What the conditions that are not good say; a blocker alone, where there is one."""
     bad = [one for one in found.get("conditions", []) if not one["status"]]
+    bad = [one for one in bad if one["type"] == "Unblocked"] or bad
     return "; ".join(f"{one['reason']}: {one['message']}" for one in bad) or "no reason is recorded"
 
 

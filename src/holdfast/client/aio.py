@@ -1,6 +1,5 @@
 """The asyncio client, on httpx2."""
 
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +10,7 @@ import httpx2
 from holdfast.client.calls import Call, event_stream, headers
 from holdfast.client.errors import Unreachable, refusal
 from holdfast.client.sse import Decoder, StreamEvent
+from holdfast.client.trust import trust
 
 T = TypeVar("T")
 STREAM_SILENCE = 60.0  # seconds; the server sends a ping every 15
@@ -27,12 +27,12 @@ class Client:
         timeout: float = 30.0,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        """Raises Unreachable for a CA file that can't be used."""
         self.url = url.rstrip("/")
-        tls = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
         self._http = httpx2.AsyncClient(
             base_url=self.url,
             headers=headers(token),
-            verify=tls,
+            verify=trust(ca_file),
             timeout=timeout,
             transport=transport,
         )

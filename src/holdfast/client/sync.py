@@ -4,7 +4,6 @@ httpx2 costs more CPU to import than a whole short command may take, so that onl
 """
 
 import http.client
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from holdfast.client.calls import Call, event_stream, headers
 from holdfast.client.errors import Unreachable, refusal
 from holdfast.client.sse import Decoder, StreamEvent
+from holdfast.client.trust import trust
 
 T = TypeVar("T")
 STREAM_SILENCE = 60.0  # seconds; the server sends a ping every 15
@@ -36,7 +36,7 @@ class Client:
         self._prefix = parts.path.rstrip("/")
         self._token = token
         self._timeout = timeout
-        self._tls = _tls(ca_file) if parts.scheme == "https" else None
+        self._tls = trust(ca_file) if parts.scheme == "https" else None
 
     def call(self, call: Call[T]) -> T:
         """The typed result. Raises ClientError."""
@@ -83,11 +83,3 @@ class Client:
         return http.client.HTTPSConnection(
             self._host, self._port, timeout=timeout, context=self._tls
         )
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    except (OSError, ssl.SSLError) as error:
-        message = f"the CA file {ca_file} can't be used: {error}"
-        raise Unreachable(message) from error

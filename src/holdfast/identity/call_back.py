@@ -9,11 +9,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from holdfast.identity import signatures
-from holdfast.identity.first_contact import SKEW
 
 LARGEST_COUNTER = 2**63 - 1
 
@@ -91,14 +89,6 @@ def _number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     return int(text) if int(text) <= LARGEST_COUNTER else None
-
-
-def skew_refusal(at: datetime, now: datetime) -> str | None:
-    """Why a message of that clock is refused, None when the clock is near enough."""
-    skew = (at - now).total_seconds()
-    if abs(skew) <= SKEW.total_seconds():
-        return None
-    return f"clock skew: its clock is {skew:+.0f} s off the platform's"
 
 
 def orders_text(machine: str, counter: int, orders: Sequence[Mapping[str, Any]]) -> bytes:

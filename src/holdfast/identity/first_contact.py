@@ -97,6 +97,14 @@ def verify(claim: Claim, known: Known, now: datetime) -> Verdict:
     return Accepted(is_repeat=known.bound_key is not None)
 
 
+def skew_refusal(at: datetime, now: datetime) -> str | None:
+    """Why a machine of that clock is refused, None when its clock is near enough."""
+    skew = at - now
+    if abs(skew) <= SKEW:
+        return None
+    return f"clock skew: its clock is {skew.total_seconds():+.0f} s off the platform's"
+
+
 def _claim_refusal(claim: Claim, known: Known, machine: Machine) -> str | None:
     # The nonce is compared first and in constant time: nothing else is said to who lacks it.
     if not hmac.compare_digest(nonce_hash(claim.nonce), machine.nonce_hash):
@@ -109,11 +117,10 @@ def _claim_refusal(claim: Claim, known: Known, machine: Machine) -> str | None:
 
 
 def _form_refusal(claim: Claim, machine: Machine, now: datetime) -> str | None:
-    skew = claim.at - now
     if not signatures.is_public_key(claim.public_key):
         return "its public key is not an Ed25519 key"
-    if abs(skew) > SKEW:
-        return f"clock skew: its clock is {skew.total_seconds():+.0f} s off the platform's"
+    if (skew := skew_refusal(claim.at, now)) is not None:
+        return skew
     if claim.cloud != Cloud.AWS or machine.offering.cloud is not Cloud.AWS:
         return f"no proof of identity is known for cloud {claim.cloud!r}"
     return None

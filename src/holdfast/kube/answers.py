@@ -38,6 +38,7 @@ def pod(item: Json) -> Pod:
         phase=item.get("status", {}).get("phase", ""),
         is_daemon=any(owner.get("kind") == "DaemonSet" for owner in owners),
         is_mirror="kubernetes.io/config.mirror" in (metadata.get("annotations") or {}),
+        is_leaving="deletionTimestamp" in metadata,
     )
 
 

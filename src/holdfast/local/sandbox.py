@@ -1,41 +1,29 @@
 """holdfast sandbox ...: a cloud on this machine, run as a process of its own."""
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
-from cyclopts import Parameter
-
 from holdfast.cli import apps
-from holdfast.cli.exits import Missing, Usage
 from holdfast.cli.output import Column, Format, fields, note, show
 from holdfast.local import sandbox_process as process
 from holdfast.local.sandbox_control import Control
+from holdfast.local.sandbox_process import DEFAULT_STATE, State
 
 app = apps.make("sandbox", "A cloud on this machine, for trying things out and for tests.")
-DEFAULT_STATE = Path("~/.local/state/holdfast/sandbox").expanduser()
-State = Annotated[
-    Path,
-    Parameter(
-        env_var="HOLDFAST_SANDBOX_STATE",
-        help="Directory of the sandbox; one runs on each.",
-        show_default=True,
-    ),
-]
+for _name, _function, _help in (
+    ("fault", "fault", "Make something go wrong; prints the fault's id."),
+    ("faults", "faults", "List faults, those that ended too."),
+    ("end-fault", "end_fault", "End a fault before its time."),
+    ("foreign-vm", "foreign_vm", "Start a VM of a stranger in a network of ours; prints its id."),
+    ("end-foreign-vm", "end_foreign_vm", "End a VM that foreign-vm started."),
+):
+    app.command(f"holdfast.local.sandbox_trouble:{_function}", name=_name, help=_help)
 MACHINES = (
     Column("MACHINE", "id"),
     Column("STATE", "state"),
     Column("CLOUD", "cloud"),
     Column("PID", "pid"),
     Column("REASON", "reason"),
-)
-FAULTS = (
-    Column("ID", "id"),
-    Column("KIND", "kind"),
-    Column("TARGET", "target"),
-    Column("BEGAN", "began"),
-    Column("ENDED", "ended"),
-    Column("OUTCOME", "outcome"),
 )
 THINGS = (
     Column("KIND", "kind"),
@@ -119,7 +107,7 @@ def status(*, state: State = DEFAULT_STATE, output: Format = "table") -> None:
     output:
         How the result is shown.
     """
-    ready = _running(state)
+    ready = process.running(state)
     found = Control(ready).get("/status")
     if output in {"json", "yaml"}:
         show(found, output, ())
@@ -143,7 +131,7 @@ def truth(*, tag: str = "", state: State = DEFAULT_STATE, output: Format = "tabl
         How the result is shown.
     """
     query = f"?tag={quote(tag)}" if tag else ""
-    found = Control(_running(state)).get(f"/truth{query}")
+    found = Control(process.running(state)).get(f"/truth{query}")
     if output in {"json", "yaml"}:
         show(found, output, ())
         return
@@ -163,7 +151,7 @@ def calls(*, after: int = 0, state: State = DEFAULT_STATE, output: Format = "tab
     output:
         How the result is shown.
     """
-    control = Control(_running(state))
+    control = Control(process.running(state))
     items: list[dict[str, Any]] = []
     begin: int | None = after
     while begin is not None:
@@ -183,110 +171,12 @@ def gaps(*, state: State = DEFAULT_STATE, output: Format = "json") -> None:
         How the result is shown.
     """
     columns = (Column("SERVICE", "service"), Column("ACTION", "action"), Column("AT", "at"))
-    show({"items": Control(_running(state)).get("/gaps")["gaps"]}, output, columns, name="action")
-
-
-@app.command
-def fault(  # noqa: PLR0913  (one parameter an option of the command)
-    kind: str,
-    target: str | None = None,
-    /,
-    *,
-    seconds: float | None = None,
-    count: int | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
-    state: State = DEFAULT_STATE,
-    output: Format = "name",
-) -> None:
-    """Make something go wrong; prints the fault's id.
-
-    Parameters
-    ----------
-    kind:
-        machine-kill, machine-freeze, machine-cut, spot-notice, api-outage, throttle,
-        lost-response, lost-request, capacity, quota, permission, key-revoked, ...
-    target:
-        Instance id, for faults of a machine.
-    seconds:
-        It ends by itself after so long.
-    count:
-        It ends after so many calls.
-    set_:
-        Any other setting as KEY=VALUE: action=RunInstances, zone=eu-central-1a, value=4.
-    output:
-        How the result is shown.
-    """
-    body: dict[str, Any] = {"kind": kind}
-    named = {"target": target, "seconds": seconds, "count": count}
-    body |= {key: value for key, value in named.items() if value is not None}
-    body |= dict(_setting(text) for text in set_ or ())
-    show(Control(_running(state)).post("/faults", body), output, FAULTS, name="id")
-
-
-@app.command
-def faults(*, state: State = DEFAULT_STATE, output: Format = "table") -> None:
-    """List faults, those that ended too.
-
-    Parameters
-    ----------
-    output:
-        How the result is shown.
-    """
-    show({"items": Control(_running(state)).get("/faults")["faults"]}, output, FAULTS, name="id")
-
-
-@app.command
-def end_fault(fault_id: str, /, *, state: State = DEFAULT_STATE) -> None:
-    """End a fault before its time.
-
-    Parameters
-    ----------
-    fault_id:
-        As `fault` printed it.
-    """
-    ended = Control(_running(state)).delete(f"/faults/{quote(fault_id, safe='')}")
-    note(f"fault {fault_id} ended: {ended['outcome'] or 'done'}")
-
-
-@app.command
-def foreign_vm(
-    *,
-    security_group: str | None = None,
-    vpc: str | None = None,
-    name: str = "foreign",
-    state: State = DEFAULT_STATE,
-    output: Format = "name",
-) -> None:
-    """Start a VM that is not Holdfast's in a network of Holdfast's; prints its id.
-
-    Parameters
-    ----------
-    security_group:
-        The group that it shall be in.
-    vpc:
-        Or the network that it shall be in.
-    name:
-        Its Name tag.
-    output:
-        How the result is shown.
-    """
-    body = {"security_group": security_group, "vpc": vpc, "name": name}
-    given = {key: value for key, value in body.items() if value is not None}
-    columns = (Column("ID", "id"), Column("VPC", "vpc"), Column("SUBNET", "subnet"))
-    show(Control(_running(state)).post("/foreign-vm", given), output, columns, name="id")
-
-
-@app.command
-def end_foreign_vm(vm_id: str, /, *, state: State = DEFAULT_STATE) -> None:
-    """End a VM that `foreign-vm` started.
-
-    Parameters
-    ----------
-    vm_id:
-        As `foreign-vm` printed it.
-    """
-    Control(_running(state)).delete(f"/foreign-vm/{quote(vm_id, safe='')}")
-    note(f"{vm_id} is being terminated")
+    show(
+        {"items": Control(process.running(state)).get("/gaps")["gaps"]},
+        output,
+        columns,
+        name="action",
+    )
 
 
 @app.command
@@ -300,7 +190,7 @@ def callback(target: str, /, *, port: int = 8443, state: State = DEFAULT_STATE) 
     port:
         Port at the sandbox's call-back address.
     """
-    ready = _running(state)
+    ready = process.running(state)
     Control(ready).post("/callbacks", {"port": port, "target": target})
     print(f"https://{ready.callback_address}:{port}")
 
@@ -314,16 +204,8 @@ def console(machine: str, /, *, state: State = DEFAULT_STATE) -> None:
     machine:
         Instance id.
     """
-    found = Control(_running(state)).get(f"/machines/{quote(machine, safe='')}/console")
+    found = Control(process.running(state)).get(f"/machines/{quote(machine, safe='')}/console")
     print(found["console"])
-
-
-def _running(state: Path) -> process.Ready:
-    ready = process.find(state)
-    if ready is None:
-        message = f"no sandbox runs on {state}; start one: holdfast sandbox up"
-        raise Missing(message)
-    return ready
 
 
 def _show_ready(ready: process.Ready, output: Format) -> None:
@@ -342,15 +224,3 @@ def _show_ready(ready: process.Ready, output: Format) -> None:
         print(fields(list(shown.items())))
     else:
         show(shown, output, (), name="aws")
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        message = f"--set {text!r}: expected KEY=VALUE"
-        raise Usage(message)
-    try:
-        number = float(value)
-    except ValueError:
-        return key, value
-    return key, int(number) if number.is_integer() else number

@@ -9,9 +9,11 @@ import sys
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from holdfast.cli.exits import Failure, Late
+from cyclopts import Parameter
+
+from holdfast.cli.exits import Failure, Late, Missing
 from holdfast.cli.output import note
 
 READY_FILE = "sandbox.json"
@@ -19,6 +21,17 @@ LOG_FILE = "sandbox.log"
 GLANCE = 0.1  # seconds between two looks
 TELL_EVERY = 2.0
 TAIL = 12  # lines of the log that explain a failed start
+
+
+DEFAULT_STATE = Path("~/.local/state/holdfast/sandbox").expanduser()
+State = Annotated[
+    Path,
+    Parameter(
+        env_var="HOLDFAST_SANDBOX_STATE",
+        help="Directory of the sandbox; one runs on each.",
+        show_default=True,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,15 @@ def find(state: Path) -> Ready | None:
     return ready if _is_sandbox(ready.pid) else None
 
 
+def running(state: Path) -> Ready:
+    """The sandbox that runs on a state directory. Raises Missing."""
+    ready = find(state)
+    if ready is None:
+        message = f"no sandbox runs on {state}; start one: holdfast sandbox up"
+        raise Missing(message)
+    return ready
+
+
 def start(state: Path, options: list[str], limit: float) -> Ready:
     """Start a detached sandbox and wait until it is ready. Raises Failure with its last words."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,6 +104,7 @@ def _awaited(
     while True:
         ready = find(state)
         if ready is not None and ready.pid == process.pid:
+            process.returncode = 0  # it outlives us on purpose: Popen need not warn of that
             return ready
         if process.poll() is not None:
             message = f"the sandbox ended with code {process.returncode}:\n{_tail(log, begin)}"
@@ -100,7 +123,7 @@ def stop(ready: Ready, limit: float) -> None:
     """Ask the sandbox to end, and wait until it has. Raises Late when it has not."""
     os.kill(ready.pid, signal.SIGTERM)
     end = time.monotonic() + limit
-    while _is_sandbox(ready.pid):
+    while not _has_ended(ready.pid):
         if time.monotonic() > end:
             message = f"the sandbox (process {ready.pid}) still runs {limit:g} s after SIGTERM"
             raise Late(message)
@@ -109,12 +132,22 @@ def stop(ready: Ready, limit: float) -> None:
 
 def _is_sandbox(pid: int) -> bool:
     """A process id may have passed to another program, which is never to be stopped."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child, when it was started by this very process
     try:
         return b"holdfast_sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def _has_ended(pid: int) -> bool:
+    """It is gone, or a zombie; our own zombie, of a start in this very process, is reaped."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    if state == "Z":
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return state == "Z"
 
 
 def _tail(log: Path, begin: int) -> str:

@@ -28,3 +28,4 @@ class Pod:
     phase: str
     is_daemon: bool
     is_mirror: bool
+    is_leaving: bool = False  # it was told to end and takes its grace period

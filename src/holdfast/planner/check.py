@@ -1,8 +1,11 @@
 """Invariants of any plan, checked apart from the planner: raises, never repairs."""
 
+from collections.abc import Iterable
+
 from holdfast.model.action import Create, Delete, Plan, RemoveMember
 from holdfast.model.cluster import Cluster
-from holdfast.model.ids import InstallationId
+from holdfast.model.ids import InstallationId, ResourceName
+from holdfast.model.machine import Machine
 from holdfast.model.observed import Observed
 from holdfast.model.resource import Role, VirtualMachine
 
@@ -23,11 +26,13 @@ def invariants(
                 _delete(action, cluster, installation, observed)
             case _:
                 pass
+    if not cluster.is_deleting:
+        _one_machine(plan, observed)
     _one_voter(plan, observed)
 
 
-def _create(observed: Observed, name: str, kind: str) -> None:
-    seen = observed.things.get(name)  # type: ignore[call-overload]
+def _create(observed: Observed, name: ResourceName, kind: str) -> None:
+    seen = observed.things.get(name)
     if seen is not None and seen.life.value in {"pending", "present"}:
         raise PlanRefused(f"I1: would make {name}, which is there as {seen.id}")
     if any(not blind.kinds or kind in blind.kinds for blind in observed.blind):
@@ -40,13 +45,37 @@ def _delete(
     seen = action.seen
     if seen.cluster != cluster.id or seen.installation != installation:
         raise PlanRefused(f"I3: would delete {seen.id}, which is not of this cluster")
-    if not isinstance(seen.resource, VirtualMachine) or cluster.is_deleting:
-        return
-    machine = observed.machines.get(seen.resource.machine)
-    if machine is not None and machine.is_wanted and seen not in observed.surplus:
-        differs = seen.resource.name in observed.things
-        if not differs:
-            raise PlanRefused(f"I14: would delete {machine.name}, which is wanted")
+    if observed.things.get(seen.resource.name) != seen and seen not in observed.surplus:
+        raise PlanRefused(f"I3: would delete {seen.id}, which was not seen")
+    if observed.blind and not isinstance(seen.resource, VirtualMachine):
+        raise PlanRefused(f"I14: would delete {seen.id} while its users may be out of sight")
+
+
+def _one_machine(plan: Plan, observed: Observed) -> None:
+    """Of the machines that are wanted and live at most one goes in a pass, and never blindly."""
+    wanted = {m.resource: m for m in observed.machines.values() if m.is_wanted}
+    going = [
+        wanted[action.seen.resource.name]
+        for action in plan.actions
+        if isinstance(action, Delete)
+        and action.seen.resource.name in wanted
+        and action.seen.life.value in {"pending", "present"}
+        and action.seen not in observed.surplus
+    ]
+    if len(going) > 1:
+        raise PlanRefused(f"I16: would delete {len(going)} machines at once that are wanted")
+    for machine in going:
+        if observed.blind:
+            raise PlanRefused(f"I14: would delete {machine.name} while blind")
+        if machine.role is Role.CONTROL_PLANE and machine.joining_at is not None:
+            _can_spare(machine, wanted.values())
+
+
+def _can_spare(machine: Machine, wanted: Iterable[Machine]) -> None:
+    members = [m for m in wanted if m.role is Role.CONTROL_PLANE]
+    left = sum(m.joined_at is not None for m in members if m.id != machine.id)
+    if 2 * left <= len(members):
+        raise PlanRefused(f"I6: would delete {machine.name} and leave {left} of {len(members)}")
 
 
 def _one_voter(plan: Plan, observed: Observed) -> None:

@@ -134,11 +134,14 @@ def _fill(
     earlier = [m for m in machines.values() if m.request == request.id]
     is_first = not earlier and cluster.reconciled_at is None  # later, a gone one may have had it
     machine_id = MachineId(request.id) if is_first else identities.fresh(request)
+    taken = {m.name for m in machines.values()}
+    while (name := _name(cluster, request, machine_id)) in taken:
+        machine_id = identities.fresh(request)  # names carry four characters of it: they can meet
     return Machine(
         id=machine_id,
         cluster=cluster.id,
         request=request.id,
-        name=names.host(cluster.spec.name, cluster.id, request.cloud, machine_id),
+        name=name,
         role=request.role,
         offering=offer.key,
         image=region.images[offer.arch],
@@ -149,6 +152,10 @@ def _fill(
         nonce_hash=identities.nonce_hash(machine_id),
         chosen_at=now,
     )
+
+
+def _name(cluster: Cluster, request: NodeRequest, machine: MachineId) -> str:
+    return names.host(cluster.spec.name, cluster.id, request.cloud, machine)
 
 
 def _rechosen(

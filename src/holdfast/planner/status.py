@@ -4,22 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from holdfast.model.action import Plan, Result
+from holdfast.model.action import Plan, Result, Waiting
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
-from holdfast.model.observed import Observed
+from holdfast.model.observed import Life, Observed
 from holdfast.model.resource import Role, VirtualMachine
 from holdfast.model.spec import ClusterSpec
 from holdfast.model.status import ClusterPhase, Condition, ConditionType
 from holdfast.model.wake import Again, Why
 from holdfast.planner.decision import blind_kinds
+from holdfast.planner.pace import Pause
 
 SETTLED = timedelta(hours=1)
 ON_PERSON = timedelta(seconds=15)
 WAITING = timedelta(seconds=1.5)
-REFUSED = timedelta(seconds=0.7)
 PROGRESS = timedelta(seconds=0.2)
+LONGEST = timedelta(minutes=1)  # between two looks while something waits
+
+UNREACHED = {"Throttled", "Unavailable", "OutcomeUnknown"}
+TOLD_ELSEWHERE = {"CredentialsRejected"}  # it has a condition of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Evidence:
     results: tuple[Result, ...]
     held_back: tuple[str, ...] = ()
     unfilled: tuple[str, ...] = ()
+    pauses: tuple[Pause, ...] = ()  # what was refused and waits
 
 
 def conditions(evidence: Evidence, now: datetime) -> tuple[Condition, ...]:
@@ -93,13 +98,13 @@ def _role(evidence: Evidence, role: Role, kind: ConditionType) -> Found:
 
 def _cloud(evidence: Evidence) -> Found:
     blind = [f"{blind_kinds(b.kinds)}: {b.reason}" for b in evidence.observed.blind]
-    failed = [r.message for r in evidence.results if r.error == "Throttled"]
+    failed = [p.reason for p in evidence.pauses if p.error in UNREACHED and p.is_shown]
     return ConditionType.CLOUD_REACHABLE, "Unreachable", "; ".join((*blind, *failed)[:2])
 
 
 def _credentials(evidence: Evidence) -> Found:
     blind = [b.reason for b in evidence.observed.blind if b.error == "CredentialsRejected"]
-    failed = [r.message for r in evidence.results if r.error == "CredentialsRejected"]
+    failed = [p.reason for p in evidence.pauses if p.error == "CredentialsRejected"]
     return ConditionType.CREDENTIALS_VALID, "Rejected", "; ".join((*blind, *failed)[:2])
 
 
@@ -112,41 +117,40 @@ def _breaker(evidence: Evidence) -> Found:
 
 
 def _unblocked(evidence: Evidence) -> Found:
-    waits = [f"{w.subject}: {w.reason}" for w in evidence.plan.waiting if w.on_person]
-    waits += [r.message for r in evidence.results if r.error == "DependencyHeld"]
-    waits += [
-        r.message for r in evidence.results if r.error in {"RequestRejected", "QuotaExceeded"}
-    ]
-    waits += evidence.unfilled
-    return ConditionType.UNBLOCKED, "Blocked", "; ".join(waits[:3])
+    lasting = [p for p in evidence.pauses if p.on_person and p.error not in TOLD_ELSEWHERE]
+    paused = {pause.subject for pause in evidence.pauses}
+    waits = [w for w in evidence.plan.waiting if w.on_person and w.subject not in paused]
+    told = [f"{w.subject}: {w.reason}" for w in waits]
+    told += [f"{pause.subject}: {pause.reason}" for pause in lasting]
+    return ConditionType.UNBLOCKED, "Blocked", "; ".join((*told, *evidence.unfilled)[:3])
 
 
 def phase(evidence: Evidence, now_conditions: Sequence[Condition]) -> ClusterPhase:
-    """v1's status. A deletion that is blocked by something foreign fails visibly."""
+    """v1's status. A deletion that is blocked by something foreign fails visibly.
+
+    Once it was ready or in trouble a cluster is never "creating" again: it is not in v1's table.
+    """
     status = {condition.type: condition.status for condition in now_conditions}
     if evidence.cluster.is_deleting:
-        stuck = _is_stuck(evidence.plan) or _is_refused(evidence.results)
-        return ClusterPhase.FAILED if stuck else ClusterPhase.DELETING
+        return ClusterPhase.FAILED if _is_stuck(evidence) else ClusterPhase.DELETING
     if all(status.values()) and _system_ready(evidence) and _filled(evidence):
         return ClusterPhase.READY
     if evidence.cluster.phase is ClusterPhase.CREATING and _untroubled(status):
         return ClusterPhase.CREATING
-    return ClusterPhase.WARNING if _was_up(evidence) else _building(status)
+    return ClusterPhase.WARNING
 
 
-def _is_stuck(plan: Plan) -> bool:
-    """Nothing can be done, and only a person can end the waiting."""
-    return not plan.actions and bool(plan.waiting) and all(w.on_person for w in plan.waiting)
-
-
-def _is_refused(results: Sequence[Result]) -> bool:
-    """Everything that was tried met something that does not end by itself."""
-    lasting = {"DependencyHeld", "RequestRejected", "Conflict"}
-    return bool(results) and all(result.error in lasting for result in results)
-
-
-def _building(status: Mapping[ConditionType, bool]) -> ClusterPhase:
-    return ClusterPhase.CREATING if _untroubled(status) else ClusterPhase.WARNING
+def _is_stuck(evidence: Evidence) -> bool:
+    """A person has to do something, and nothing else goes on or ends by itself."""
+    observed, pauses = evidence.observed, evidence.pauses
+    waits = any(w.on_person for w in evidence.plan.waiting) or any(p.on_person for p in pauses)
+    going_on = (
+        any(result.is_done for result in evidence.results)
+        or any(not pause.on_person for pause in pauses)
+        or any(s.life is Life.LEAVING for s in (*observed.things.values(), *observed.surplus))
+        or bool(observed.blind)
+    )
+    return waits and not going_on
 
 
 def _untroubled(status: Mapping[ConditionType, bool]) -> bool:
@@ -160,12 +164,6 @@ def _untroubled(status: Mapping[ConditionType, bool]) -> bool:
             ConditionType.UNBLOCKED,
         )
     )
-
-
-def _was_up(evidence: Evidence) -> bool:
-    return any(
-        m.joined_at for m in evidence.machines.values() if m.role is Role.CONTROL_PLANE
-    ) and (evidence.cluster.phase in {ClusterPhase.READY, ClusterPhase.WARNING})
 
 
 def _system_ready(evidence: Evidence) -> bool:
@@ -184,14 +182,27 @@ def _requests(spec: ClusterSpec) -> set[str]:
     return {node.id for node in spec.nodes}
 
 
-def come_back(plan: Plan, results: Sequence[Result]) -> Again:
-    """Progress: at once. Waiting: soon. Settled: later. A failure is waited out by the backoff."""
-    if any(result.is_done for result in results):
+def come_back(evidence: Evidence, now_conditions: Sequence[Condition], now: datetime) -> Again:
+    """Progress: at once. Waiting: soon, and later the longer nothing changes. Settled: later."""
+    if any(result.is_done for result in evidence.results):
         return Again(PROGRESS, Why.USER)
-    if results:
-        return Again(REFUSED, Why.RETRY)
-    if not plan.waiting:
+    if evidence.cluster.reconcile_paused and not evidence.cluster.is_deleting:
         return Again(SETTLED, Why.TICK)
-    if _is_stuck(plan):
-        return Again(ON_PERSON, Why.TICK)
-    return Again(WAITING, Why.TICK)
+    paused = {pause.subject for pause in evidence.pauses}
+    others = [w for w in evidence.plan.waiting if w.subject not in paused]
+    looks = [pause.until - now for pause in evidence.pauses]
+    if others or evidence.observed.blind:
+        quiet = now - max((c.since for c in now_conditions), default=now)
+        looks.append(_pace(others, evidence.observed, quiet))
+    if not looks:
+        return Again(SETTLED, Why.TICK)
+    return Again(min(max(min(looks), PROGRESS), LONGEST), Why.TICK)
+
+
+def _pace(others: Sequence[Waiting], observed: Observed, quiet: timedelta) -> timedelta:
+    """When to look again at what only time, a machine or a person changes."""
+    if observed.blind:
+        return min(max(WAITING, quiet / 4), LONGEST)
+    if all(waiting.on_person for waiting in others):
+        return ON_PERSON
+    return min(max(WAITING, quiet / 20), ON_PERSON)

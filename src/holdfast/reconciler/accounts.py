@@ -16,7 +16,7 @@ from holdfast.model.machine import Machine
 from holdfast.model.observed import Blind, Foreign, Life, Seen
 from holdfast.model.resource import VirtualMachine
 from holdfast.model.wake import Again, Why
-from holdfast.providers.errors import ProviderError
+from holdfast.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
 from holdfast.providers.port import Provider, Scope
 from holdfast.reconciler.world import Held, World
 from holdfast.store.credentials import CredentialsRow
@@ -24,6 +24,8 @@ from holdfast.store.credentials import CredentialsRow
 LISTING = timedelta(minutes=1)
 CATALOGUE = timedelta(hours=1)
 AFTER_REFUSAL = timedelta(minutes=15)
+AFTER_SILENCE = timedelta(seconds=5)
+NO_VERDICT = (Unavailable, Throttled, OutcomeUnknown)
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +43,10 @@ async def account_pass(credentials: CredentialsId, held: Held, world: World) -> 
         await _record(row, None, str(failure), held, world)
         return Again(AFTER_REFUSAL, Why.TICK)
     if row.checked_at is None or world.clock.now() - row.checked_at >= CATALOGUE or row.error:
-        row = await _check(row, provider, held, world)
+        checked = await _check(row, provider, held, world)
+        if checked is None:
+            return Again(AFTER_SILENCE, Why.RETRY)
+        row = checked
     if row.error:
         return Again(AFTER_REFUSAL, Why.TICK)
     await _catalogues(row, provider, held, world)
@@ -51,16 +56,29 @@ async def account_pass(credentials: CredentialsId, held: Held, world: World) -> 
 
 async def _check(
     row: CredentialsRow, provider: Provider, held: Held, world: World
-) -> CredentialsRow:
-    """The verdict on the credentials; a cloud that does not answer is no verdict on them."""
+) -> CredentialsRow | None:
+    """The verdict on the credentials. None: the cloud did not answer, which is no verdict."""
     account, error = None, ""
     try:
         account = await provider.check(world.native_regions[row.cloud][0])
         if account.missing:
             error = f"permission lacking: {', '.join(account.missing)}"
+    except NO_VERDICT as failure:
+        _log.warning("check", credentials=row.id, error=str(failure))
+        return None
     except ProviderError as failure:
         error = str(failure)
-    return await _record(row, account, error, held, world)
+    found = await _record(row, account, error, held, world)
+    if row.error and not found.error:
+        await _wake_users(row, world)
+    return found
+
+
+async def _wake_users(row: CredentialsRow, world: World) -> None:
+    """Clusters that waited for these credentials can go on."""
+    async with world.store.writing() as tx:
+        for cluster, _ in await world.store.credentials.used_by(tx, row.id):
+            await world.store.leases.wake(tx, cluster_key(cluster), Why.USER)
 
 
 async def _record(
@@ -94,7 +112,7 @@ async def _shared_listing(row: CredentialsRow, provider: Provider, world: World)
     """List everything of this installation in the regions that clusters of the account use."""
     async with world.store.reading() as tx:
         clusters = await world.store.clusters.list(tx)
-        machines = {c.id: await world.store.machines.of_cluster(tx, c.id) for c in clusters}
+        machines = await world.store.machines.by_cluster(tx)
     mine = [c for c in clusters if any(s.credentials == row.id for s in c.spec.clouds)]
     regions = {s.region for c in mine for s in c.spec.clouds if s.credentials == row.id}
     for region in sorted(regions):
@@ -127,7 +145,7 @@ async def _wake_changed(
     for cluster in clusters:
         gone = [
             m
-            for m in machines[cluster.id]
+            for m in machines.get(cluster.id, ())
             if m.is_wanted and m.provider_id is not None and m.provider_id not in running
         ]
         if gone:

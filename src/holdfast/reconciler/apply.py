@@ -1,7 +1,7 @@
 """Carries out a plan: saves every intent in one commit, then makes one call per action."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from holdfast.bootstrap import user_data
@@ -12,6 +12,7 @@ from holdfast.model.action import (
     Delete,
     DeleteNode,
     Drain,
+    Plan,
     RemoveMember,
     Result,
 )
@@ -23,30 +24,35 @@ from holdfast.model.resource import Resource, VirtualMachine
 from holdfast.providers.errors import CapacityUnavailable, ProviderError
 from holdfast.providers.port import Creation, Provider, Scope
 from holdfast.reconciler import drain
-from holdfast.reconciler.observe import PKI, REMOVE_MEMBER, kube_of, provider_of, scope_of
+from holdfast.reconciler.observe import REMOVE_MEMBER, Reach, scope_of
 from holdfast.reconciler.world import CALL_TIMEOUT, Held, World
+from holdfast.store.errors import LeaseLost
 from holdfast.store.intents import Intent
 from holdfast.store.orders import Order
 
 AT_ONCE = 16  # calls in flight for one cluster
+WAITING = "Waiting"  # the "error" of an action that was begun and goes on by itself
 
 
 async def everything(
-    cluster: Cluster, actions: Sequence[Action], observed: Observed, held: Held, world: World
+    cluster: Cluster, plan: Plan, observed: Observed, reached: Reach, held: Held, world: World
 ) -> tuple[Result, ...]:
     """What became of each action. A failed action is a result; only LeaseLost ends the pass."""
     if cluster.reconcile_paused and not cluster.is_deleting:
         return ()
-    intents = await _save_intents(cluster, actions, observed, held, world)
-    calls = _Calls(cluster, observed, intents, held, world)
+    intents = await _save_intents(cluster, plan.actions, observed, held, world)
+    calls = _Calls(cluster, observed, reached, intents, held, world)
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(action: Action) -> Result:
         async with gate:
             return await calls.make(action)
 
-    async with asyncio.TaskGroup() as group:
-        running = [group.create_task(one(action)) for action in actions]
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(one(action)) for action in plan.actions]
+    except* LeaseLost as lost:
+        raise LeaseLost(str(lost.exceptions[0])) from lost
     return tuple(task.result() for task in running)
 
 
@@ -95,12 +101,14 @@ class _Calls:
         self,
         cluster: Cluster,
         observed: Observed,
+        reached: Reach,
         intents: dict[ResourceName, Intent],
         held: Held,
         world: World,
     ) -> None:
         self._cluster = cluster
         self._observed = observed
+        self._reached = reached
         self._intents = intents
         self._held = held
         self._world = world
@@ -122,20 +130,21 @@ class _Calls:
     async def _done(self, action: Action) -> Result:
         match action:
             case Create(resource=resource):
-                provider, scope = await self._cloud(resource.name)
+                provider, scope = self._cloud(resource.name)
                 await provider.create(scope, self._creation(resource))
             case Delete(seen=seen):
-                provider, scope = await self._cloud(seen.resource.name)
+                provider, scope = self._cloud(seen.resource.name)
                 await provider.delete(scope, seen)
             case RemoveMember():
-                await self._order(action)
+                return await self._order(action)
             case DeleteNode() | Drain():
                 return await self._in_kubernetes(action)
         return Result(action)
 
-    async def _cloud(self, name: ResourceName) -> tuple[Provider, Scope]:
+    def _cloud(self, name: ResourceName) -> tuple[Provider, Scope]:
         cloud = next(c for c in self._cluster.spec.clouds if c.cloud is cloud_of(name))
-        return await provider_of(cloud, self._world), scope_of(self._cluster, cloud, self._world)
+        scope = scope_of(self._cluster, cloud, self._world)
+        return self._reached.provider(cloud.cloud), scope
 
     def _creation(self, resource: Resource) -> Creation:
         known: dict[ResourceName, ProviderId] = {
@@ -161,7 +170,7 @@ class _Calls:
             if isinstance(resource, VirtualMachine):
                 self._world.droughts.mark(resource.offering, self._world.clock.now())
 
-    async def _order(self, action: RemoveMember) -> None:
+    async def _order(self, action: RemoveMember) -> Result:
         lost = self._observed.machines[action.lost]
         order = Order(
             id=self._world.chance.uuid(),
@@ -172,19 +181,22 @@ class _Calls:
             created_at=self._world.clock.now(),
         )
         async with self._world.store.guarded(self._held.lease) as tx:
-            await self._world.store.orders.add(tx, order)
+            given = await self._world.store.orders.add(tx, order)
+        if given.id != order.id:
+            return Result(action, WAITING, "ordered; the report on it is awaited")
+        return Result(action)
 
     async def _in_kubernetes(self, action: DeleteNode | Drain) -> Result:
-        async with self._world.store.reading() as tx:
-            keys = await self._world.store.secrets.get(tx, self._cluster.id, PKI)
-        kube = kube_of(self._cluster, self._observed.machines.values(), keys, self._world)
+        kube = self._reached.kube
         if kube is None:
             return Result(action, "KubeUnreachable", "the cluster's API is not up")
         if isinstance(action, DeleteNode):
             await kube.delete_node(action.node)
             return Result(action)
-        kept = await drain.step(kube, action.node)
-        if kept:
-            names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in kept[:3])
-            return Result(action, "Waiting", f"a PodDisruptionBudget keeps {names}")
+        drained = await drain.step(kube, action.node)
+        if drained.kept:
+            names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in drained.kept[:3])
+            return Result(action, WAITING, f"a PodDisruptionBudget keeps {names}")
+        if not drained.evicted:
+            return Result(action, WAITING, "drained; its end is awaited")
         return Result(action)

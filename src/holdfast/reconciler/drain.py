@@ -1,20 +1,34 @@
 """One step of a drain: evict what may go now; the rest waits for the next pass."""
 
+from dataclasses import dataclass
+
 from holdfast.kube.port import Kube
 from holdfast.model.workload import Pod
 
+ENDED = {"Succeeded", "Failed"}
 
-async def step(kube: Kube, node: str) -> tuple[Pod, ...]:
-    """Cordon and evict; returns the pods that a PodDisruptionBudget keeps for now.
 
-    Pods of DaemonSets and of the node itself stay: they end with the machine. Raises
-    KubeUnreachable.
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What was asked to go now, and what a PodDisruptionBudget keeps."""
+
+    evicted: tuple[Pod, ...]
+    kept: tuple[Pod, ...]
+
+
+async def step(kube: Kube, node: str) -> Drained:
+    """Cordon and evict what may go. Raises KubeUnreachable.
+
+    Pods of DaemonSets and of the node itself stay: they end with the machine. One that was told
+    to end before takes its time and is not told again.
     """
     await kube.cordon(node)
-    kept = []
+    evicted, kept = [], []
     for pod in await kube.pods_on(node):
-        if pod.is_daemon or pod.is_mirror or pod.phase in {"Succeeded", "Failed"}:
+        if pod.is_daemon or pod.is_mirror or pod.is_leaving or pod.phase in ENDED:
             continue
-        if not await kube.evict(pod):
+        if await kube.evict(pod):
+            evicted.append(pod)
+        else:
             kept.append(pod)
-    return tuple(kept)
+    return Drained(tuple(evicted), tuple(kept))

@@ -40,6 +40,8 @@ class Loop:
             return Again(SETTLED if wait is None else max(wait, timedelta()), Why.TICK)
         held = Held(lease, self._world.store, self._world.clock)
         ok, again = await self._passed(key, held)
+        if held.is_finished:
+            return again
         try:
             return await leases.finish(held.lease, ok, again)
         except LeaseLost as lost:

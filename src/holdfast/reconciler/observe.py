@@ -8,16 +8,18 @@ from datetime import datetime, timedelta
 from holdfast.identity import pki
 from holdfast.kube.port import Kube, KubeAccess, KubeUnreachable
 from holdfast.model.cluster import Cluster
-from holdfast.model.ids import MachineId, ProviderId, ResourceName
+from holdfast.model.ids import MachineId, ResourceName
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Observed, Seen, Unsure
-from holdfast.model.resource import Role, VirtualMachine
+from holdfast.model.offering import Cloud
+from holdfast.model.resource import Role
 from holdfast.model.spec import CloudSpec
 from holdfast.planner.desired import API_PORT
 from holdfast.planner.rules import Rules
 from holdfast.providers.errors import ProviderError
 from holdfast.providers.port import Provider, Scope
 from holdfast.reconciler.world import World
+from holdfast.store.database import Tx
 from holdfast.store.intents import Intent
 from holdfast.store.orders import Order
 from holdfast.store.things import Thing
@@ -25,6 +27,7 @@ from holdfast.store.things import Thing
 PKI = "pki"
 OUR_CERTIFICATE = timedelta(days=30)
 REMOVE_MEMBER = "remove-etcd-member"
+LISTING_TIMEOUT = 30.0  # seconds; a pass must never hang on one cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,46 @@ class Recorded:
     pki: bytes | None
 
 
-async def everything(cluster: Cluster, world: World) -> Observed:
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How this pass reaches the outside: read once, with the newest keys.
+
+    A provider whose credentials can't be used is the error that says so.
+    """
+
+    recorded: Recorded
+    providers: Mapping[Cloud, Provider | ProviderError]
+    kube: Kube | None
+
+    def provider(self, cloud: Cloud) -> Provider:
+        """The provider of one of the cluster's clouds. Raises the error that stands for it."""
+        found = self.providers[cloud]
+        if isinstance(found, ProviderError):
+            raise found
+        return found
+
+
+async def reach(cluster: Cluster, world: World) -> Reach:
+    """Our own records and the doors to the outside, in one read.
+
+    Raises LookupError when the credentials are gone, which the store forbids while a cluster
+    uses them.
+    """
+    async with world.store.reading() as tx:
+        recorded = await _recorded(cluster, tx, world)
+        providers = {c.cloud: await _provider(c, tx, world) for c in cluster.spec.clouds}
+    kube = kube_of(cluster, recorded.machines.values(), recorded.pki, world)
+    return Reach(recorded, providers, kube)
+
+
+async def everything(cluster: Cluster, reached: Reach, world: World) -> Observed:
     """All that can be seen now; a part that can't be seen is blind, never absent."""
-    recorded = await _recorded(cluster, world)
-    listings = [_listed(cluster, cloud, world) for cloud in cluster.spec.clouds]
+    listings = [_listed(cluster, cloud, reached, world) for cloud in cluster.spec.clouds]
     (kube, kube_error), listed = await asyncio.gather(
-        _kube_seen(cluster, recorded, world), asyncio.gather(*listings)
+        _kube_seen(reached.kube), asyncio.gather(*listings)
     )
     found = [part for listing in listed for part in listing]
-    return fold(found, recorded, kube, kube_error, world)
+    return fold(found, reached.recorded, kube, kube_error, world)
 
 
 def fold(
@@ -78,25 +112,21 @@ def fold(
 def one_each(
     seen: Iterable[Seen], machines: Mapping[MachineId, Machine]
 ) -> tuple[dict[ResourceName, Seen], tuple[Seen, ...]]:
-    """One thing a name: the recorded one, else a living one, else the oldest; the rest is surplus.
+    """One thing a name: a living one before one that ended, the oldest of them; others are surplus.
 
-    A second copy that the cloud declares gone is neither: it does not exist.
+    A machine is bound to the id that was recorded: another VM of its name is always surplus, also
+    while the recorded one is out of sight. A copy that the cloud declares gone does not exist.
     """
-    ids = {machine.provider_id for machine in machines.values()}
+    recorded = {machine.resource: machine.provider_id for machine in machines.values()}
     things: dict[ResourceName, Seen] = {}
     surplus = []
-    for thing in sorted(seen, key=lambda s: (_rank(s, ids), str(s.created_at), s.id)):
-        if thing.resource.name not in things:
-            things[thing.resource.name] = thing
+    for thing in sorted(seen, key=lambda s: (s.life is Life.GONE, str(s.created_at), s.id)):
+        name = thing.resource.name
+        if recorded.get(name) in {None, thing.id} and name not in things:
+            things[name] = thing
         elif thing.life is not Life.GONE:
             surplus.append(thing)
     return things, tuple(surplus)
-
-
-def _rank(seen: Seen, recorded: set[ProviderId | None]) -> int:
-    if isinstance(seen.resource, VirtualMachine) and seen.id in recorded:
-        return 0
-    return 2 if seen.life is Life.GONE else 1
 
 
 def unsure(
@@ -130,32 +160,28 @@ def _with_orders(recorded: Recorded, now: datetime) -> dict[MachineId, Machine]:
     }
 
 
-async def _recorded(cluster: Cluster, world: World) -> Recorded:
+async def _recorded(cluster: Cluster, tx: Tx, world: World) -> Recorded:
     store = world.store
-    async with store.reading() as tx:
-        machines = await store.machines.of_cluster(tx, cluster.id)
-        return Recorded(
-            machines={machine.id: machine for machine in machines},
-            intents=await store.intents.of_cluster(tx, cluster.id),
-            things=await store.things.of_cluster(tx, cluster.id),
-            orders=await store.orders.of_cluster(tx, cluster.id),
-            pki=await store.secrets.get(tx, cluster.id, PKI),
-        )
+    machines = await store.machines.of_cluster(tx, cluster.id)
+    return Recorded(
+        machines={machine.id: machine for machine in machines},
+        intents=await store.intents.of_cluster(tx, cluster.id),
+        things=await store.things.of_cluster(tx, cluster.id),
+        orders=await store.orders.of_cluster(tx, cluster.id),
+        pki=await store.secrets.get(tx, cluster.id, PKI),
+    )
 
 
-async def provider_of(cluster_cloud: CloudSpec, world: World) -> Provider:
-    """The provider of a cluster's cloud, with the newest key.
-
-    Raises CredentialsRejected for a field that is missing, LookupError when the credentials are
-    gone, which the store forbids while a cluster uses them.
-    """
-    async with world.store.reading() as tx:
-        row = await world.store.credentials.get(tx, cluster_cloud.credentials)
-        if row is None:
-            message = f"credentials {cluster_cloud.credentials} are gone"
-            raise LookupError(message)
-        secret = await world.store.credentials.secret(tx, row.id)
-    return world.providers.provider(row.cloud, secret)
+async def _provider(cloud: CloudSpec, tx: Tx, world: World) -> Provider | ProviderError:
+    row = await world.store.credentials.get(tx, cloud.credentials)
+    if row is None:
+        message = f"credentials {cloud.credentials} are gone"
+        raise LookupError(message)
+    secret = await world.store.credentials.secret(tx, row.id)
+    try:
+        return world.providers.provider(row.cloud, secret)
+    except ProviderError as error:
+        return error
 
 
 def scope_of(cluster: Cluster, cloud: CloudSpec, world: World) -> Scope:
@@ -170,19 +196,20 @@ def scope_of(cluster: Cluster, cloud: CloudSpec, world: World) -> Scope:
 
 
 async def _listed(
-    cluster: Cluster, cloud: CloudSpec, world: World
+    cluster: Cluster, cloud: CloudSpec, reached: Reach, world: World
 ) -> Sequence[Seen | Blind | Foreign]:
+    """One cloud's listing; a call that hangs leaves it blind, like one that fails."""
     try:
-        provider = await provider_of(cloud, world)
-        return await provider.observe(scope_of(cluster, cloud, world), cluster.id)
+        async with asyncio.timeout(LISTING_TIMEOUT):
+            provider = reached.provider(cloud.cloud)
+            return await provider.observe(scope_of(cluster, cloud, world), cluster.id)
     except ProviderError as error:
         return (Blind(frozenset(), str(error), type(error).__name__),)
+    except TimeoutError:
+        return (Blind(frozenset(), "the listing took too long", "Unavailable"),)
 
 
-async def _kube_seen(
-    cluster: Cluster, recorded: Recorded, world: World
-) -> tuple[KubeSeen | None, str]:
-    client = kube_of(cluster, recorded.machines.values(), recorded.pki, world)
+async def _kube_seen(client: Kube | None) -> tuple[KubeSeen | None, str]:
     if client is None:
         return None, "it is not up yet"
     try:

@@ -4,18 +4,30 @@ from holdfast.model.cluster import Cluster
 from holdfast.model.wake import Again
 from holdfast.planner import check, status
 from holdfast.planner.decision import decide
+from holdfast.planner.pace import paced
 from holdfast.reconciler import apply, observe, record, scale
 from holdfast.reconciler.world import Held, World
 
 
 async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
     """One pass. Every step may be repeated; a crash between any two is healed by the next pass."""
-    seen = await observe.everything(cluster, world)
-    choice, observed = await scale.machines(cluster, seen, held, world)  # chosen once, saved now
-    plan = decide(cluster, choice.machines, observed, world.rules, world.clock.now())
+    reached = await observe.reach(cluster, world)
+    seen = await observe.everything(cluster, reached, world)
+    choice, observed = await scale.machines(cluster, seen, reached, held, world)  # saved now
+    now = world.clock.now()
+    wanted = decide(cluster, choice.machines, observed, world.rules, now)
+    plan = paced(wanted, world.pauses.of(cluster.id), world.droughts.now(now), now)
     check.invariants(plan, observed, cluster, world.installation.id)  # raises, never repairs
-    results = await apply.everything(cluster, plan.actions, observed, held, world)
+    results = await apply.everything(cluster, plan, observed, reached, held, world)
+    pauses = world.pauses.note(cluster.id, wanted, results, world.clock.now())
     evidence = status.Evidence(
-        cluster, choice.machines, observed, plan, results, choice.held_back, choice.unfilled
+        cluster,
+        choice.machines,
+        observed,
+        plan,
+        results,
+        choice.held_back,
+        choice.unfilled,
+        pauses,
     )
     return await record.everything(evidence, held, world)

@@ -1,30 +1,21 @@
 """Records a pass in one guarded commit: things, intents, status, events, certificate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from holdfast.identity import signatures
-from holdfast.model.action import (
-    Action,
-    Create,
-    Delete,
-    DeleteNode,
-    Drain,
-    Plan,
-    RemoveMember,
-    Result,
-)
+from holdfast.model.action import Create, Delete, Plan, Result
 from holdfast.model.certificate import CertificateState, DeletionCertificate, RemovedThing
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
 from holdfast.model.ids import ResourceName
 from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
-from holdfast.model.resource import Address, Resource, VirtualMachine, kind
-from holdfast.model.status import ClusterPhase
+from holdfast.model.resource import DOUBLED_BY_REPEAT, Address, kind
+from holdfast.model.status import ClusterPhase, Condition
 from holdfast.model.wake import Again, Why
-from holdfast.planner import status
+from holdfast.planner import status, words
 from holdfast.planner.removal import Removal, removal
 from holdfast.planner.status import Evidence
 from holdfast.reconciler.world import Held, World
@@ -57,7 +48,13 @@ async def everything(evidence: Evidence, held: Held, world: World) -> Again:
         calls_at = _delete_calls_at(evidence, now)
         end = await _removal(replace(cluster, delete_calls_at=calls_at), evidence, tx, world)
         deleted = end is not None and not end.wait
-        events = [*_events(evidence, world), *_phase_event(cluster, phase, deleted, end)]
+        troubles = _troubles(evidence)
+        news = world.told.news(cluster.id, {t.subject: t.message for t in troubles})
+        events = [
+            *_done(evidence),
+            *(trouble for trouble in troubles if trouble.subject in news),
+            *_phase_event(cluster, phase, deleted, end),
+        ]
         await world.store.events.append(tx, cluster.id, *events)
         await world.store.clusters.record(
             tx,
@@ -71,18 +68,31 @@ async def everything(evidence: Evidence, held: Held, world: World) -> Again:
             deleted_at=now if deleted else None,
             plan=shown(evidence.plan, evidence.results),
         )
+        again = Again(status.SETTLED, Why.TICK)
+        if not deleted:
+            again = _come_back(evidence, conditions, end, now)
+        again = await held.finish(tx, again)
+    held.is_finished = True
     if deleted:
-        await world.kubes.drop(cluster.id)
-        return Again(status.SETTLED, Why.TICK)
-    return _come_back(evidence, end)
-
-
-def _come_back(evidence: Evidence, end: Removal | None) -> Again:
-    """A deletion goes on until its certificate is confirmed, also with nothing left to do."""
-    again = status.come_back(evidence.plan, evidence.results)
-    if end is not None and not evidence.plan.actions and not evidence.plan.waiting:
-        return Again(status.WAITING, Why.TICK)
+        await _forget(cluster, world)
     return again
+
+
+async def _forget(cluster: Cluster, world: World) -> None:
+    world.told.drop(cluster.id)
+    world.pauses.drop(cluster.id)
+    await world.kubes.drop(cluster.id)
+
+
+def _come_back(
+    evidence: Evidence, conditions: Sequence[Condition], end: Removal | None, now: datetime
+) -> Again:
+    """A deletion goes on until its certificate is confirmed, also with nothing left to do."""
+    again = status.come_back(evidence, conditions, now)
+    if end is None or evidence.plan.actions or evidence.plan.waiting or evidence.observed.blind:
+        return again
+    wait = end.until - now if end.until is not None else status.WAITING
+    return Again(min(max(wait, status.PROGRESS), status.ON_PERSON), Why.TICK)
 
 
 async def _things(evidence: Evidence, tx: Tx, world: World, now: datetime) -> None:
@@ -129,19 +139,21 @@ def _thing(cluster: Cluster, seen: Seen, now: datetime) -> Thing:
 
 
 async def _intents(evidence: Evidence, tx: Tx, world: World) -> None:
-    """An intent is over when its thing is seen, or when the cloud surely made nothing."""
+    """An intent is over when its thing is seen, or when a repeat of the call does no harm."""
     void: set[ResourceName] = {
         name for name, seen in evidence.observed.things.items() if seen.life is not Life.GONE
     }
     for result in evidence.results:
-        if isinstance(result.action, Create) and result.error in NOTHING_MADE:
-            void.add(result.action.resource.name)
-    asked = {
-        r.action.resource.name
-        for r in evidence.results
-        if isinstance(r.action, Create) and r.error not in NOTHING_MADE
-    }
-    await world.store.intents.drop(tx, evidence.cluster.id, tuple(void - asked))
+        if isinstance(result.action, Create):
+            name = result.action.resource.name
+            void = void | {name} if _is_void(result, result.action) else void - {name}
+    await world.store.intents.drop(tx, evidence.cluster.id, tuple(void))
+
+
+def _is_void(result: Result, create: Create) -> bool:
+    """Nothing was made; or perhaps, but asking again makes no second one: its pause says when."""
+    is_harmless = not isinstance(create.resource, DOUBLED_BY_REPEAT)
+    return result.error in NOTHING_MADE or (result.error == "Unavailable" and is_harmless)
 
 
 def _delete_calls_at(evidence: Evidence, now: datetime) -> datetime | None:
@@ -184,23 +196,28 @@ def signed(certificate: DeletionCertificate, world: World) -> DeletionCertificat
     return replace(certificate, signature=signature)
 
 
-def _events(evidence: Evidence, world: World) -> Iterable[NewEvent]:
+def _done(evidence: Evidence) -> Iterable[NewEvent]:
     for result in evidence.results:
-        name = subject(result.action)
         if result.is_done:
-            world.told.forget(evidence.cluster.id, name)
-            yield NewEvent(type(result.action).__name__, done_words(result.action), name)
-        elif world.told.is_news(evidence.cluster.id, name, result.message):
-            severity = Severity.INFO if result.error in PASSING else Severity.ERROR
-            yield NewEvent(result.error, result.message, name, severity)
-    for held in (*evidence.held_back, *evidence.unfilled):
-        if world.told.is_news(evidence.cluster.id, held, held):
-            yield NewEvent("Held", held, "", Severity.ERROR)
+            action = result.action
+            yield NewEvent(type(action).__name__, words.done(action), words.subject(action))
+
+
+def _troubles(evidence: Evidence) -> list[NewEvent]:
+    """What is in the way now, one a subject; users are told when it is new."""
+    found: dict[str, NewEvent] = {}
     for waiting in evidence.plan.waiting:
-        if waiting.on_person and world.told.is_news(
-            evidence.cluster.id, waiting.subject, waiting.reason
-        ):
-            yield NewEvent("Blocked", waiting.reason, waiting.subject, Severity.ERROR)
+        if waiting.on_person:
+            subject = waiting.subject
+            found[subject] = NewEvent("Blocked", waiting.reason, subject, Severity.ERROR)
+    for text in (*evidence.held_back, *evidence.unfilled):
+        found[text] = NewEvent("Held", text, text, Severity.ERROR)
+    for pause in evidence.pauses:
+        if pause.error:
+            severity = Severity.INFO if pause.error in PASSING else Severity.ERROR
+            subject = pause.subject
+            found[subject] = NewEvent(pause.error, pause.reason, subject, severity)
+    return list(found.values())
 
 
 def _phase_event(
@@ -224,51 +241,14 @@ def _phase_event(
         yield NewEvent("Phase", f"[Cluster] status={phase.value}", cluster.spec.name, severity)
 
 
-def subject(action: Action) -> str:
-    """The thing an action is about."""
-    match action:
-        case Create(resource=resource):
-            return resource.name
-        case Delete(seen=seen):
-            return seen.resource.name
-        case DeleteNode(node=node) | Drain(node=node):
-            return node
-        case RemoveMember(lost=lost):
-            return lost
-
-
-def done_words(action: Action) -> str:
-    """One sentence for people, in v1's style."""
-    match action:
-        case Create(resource=resource):
-            return f"{_cloud(resource)} {kind(resource)} asked for name={_title(resource)}"
-        case Delete(seen=seen, reason=reason):
-            words = f"{kind(seen.resource)} deleted name={_title(seen.resource)} id={seen.id}"
-            return f"{_cloud(seen.resource)} {words}: {reason}"
-        case DeleteNode(node=node, reason=reason):
-            return f"[Cluster] node={node} removed: {reason}"
-        case Drain(node=node, reason=reason):
-            return f"[Cluster] node={node} drained: {reason}"
-        case RemoveMember(reason=reason):
-            return f"[Cluster] etcd member ordered out: {reason}"
-
-
-def _cloud(resource: Resource) -> str:
-    return f"[{cloud_of(resource.name).value.upper()}]"
-
-
-def _title(resource: Resource) -> str:
-    return resource.hostname if isinstance(resource, VirtualMachine) else resource.name
-
-
 def shown(plan: Plan, results: Iterable[Result]) -> dict[str, object]:
     """The plan as the API shows it: what was done now, what failed, what waits and why."""
     return {
         "actions": [
             {
                 "action": type(result.action).__name__,
-                "subject": subject(result.action),
-                "words": done_words(result.action),
+                "subject": words.subject(result.action),
+                "words": words.done(result.action),
                 "error": result.error,
                 "message": result.message,
             }

@@ -1,40 +1,84 @@
 """Which machines should exist: records what was learned, asks the planner, saves the choice."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 
 from holdfast.identity import pki
 from holdfast.model.account import Region
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId
+from holdfast.model.machine import Machine
 from holdfast.model.observed import Observed
 from holdfast.model.offering import Cloud
 from holdfast.planner.facts import learned
 from holdfast.planner.machines import Choice, Identities, Market, choose
-from holdfast.reconciler.observe import PKI
+from holdfast.reconciler.observe import PKI, Reach
 from holdfast.reconciler.world import Held, World
 from holdfast.store.database import Tx
 
+Known = Mapping[MachineId, Machine]
+
 
 async def machines(
-    cluster: Cluster, observed: Observed, held: Held, world: World
+    cluster: Cluster, seen: Observed, reached: Reach, held: Held, world: World
 ) -> tuple[Choice, Observed]:
     """The choice, and what was observed with the machines as they are now recorded.
 
-    One commit: facts, verdicts, new machines and the events that tell of them.
+    One commit: facts, verdicts, new machines and the events that tell of them; none when there
+    is nothing to save.
     """
     now = world.clock.now()
-    facts, told = learned(observed, world.rules, now)
-    observed = replace(observed, machines={**observed.machines, **{m.id: m for m in facts}})
+    facts, told = learned(seen, world.rules, now)
+    observed = replace(seen, machines={**seen.machines, **{m.id: m for m in facts}})
+    choice = await _choice(cluster, observed, world)
+    changed = {machine.id: machine for machine in (*facts, *choice.changed)}
+    needs_keys = reached.recorded.pki is None and not cluster.is_deleting
+    if changed or needs_keys:
+        async with world.store.guarded(held.lease) as tx:
+            if needs_keys:
+                await _ensure_pki(cluster, tx, world)
+            saved = await _merged(cluster, changed, reached.recorded.machines, tx, world)
+            await world.store.machines.save(tx, *saved)
+            await world.store.events.append(tx, cluster.id, *told, *choice.events)
+        choice = replace(choice, machines={**choice.machines, **{m.id: m for m in saved}})
+        _forget_silence(saved, world)
+    return choice, replace(observed, machines=choice.machines)
+
+
+async def _choice(cluster: Cluster, observed: Observed, world: World) -> Choice:
+    """A paused cluster keeps the machines that it has, whatever became of them."""
+    if cluster.reconcile_paused and not cluster.is_deleting:
+        return Choice(observed.machines, (), (), (), ())
+    now = world.clock.now()
     market = Market(await regions(cluster, world), world.droughts.now(now))
     identities = Identities(lambda _: MachineId(world.chance.uuid()), world.nonce_hash)
-    choice = choose(cluster, observed, market, identities, world.rules, now)
-    changed = {machine.id: machine for machine in (*facts, *choice.changed)}
-    async with world.store.guarded(held.lease) as tx:
-        await _ensure_pki(cluster, tx, world)
-        await world.store.machines.save(tx, *changed.values())
-        await world.store.events.append(tx, cluster.id, *told, *choice.events)
-    return choice, replace(observed, machines=choice.machines)
+    return choose(cluster, observed, market, identities, world.rules, now)
+
+
+async def _merged(
+    cluster: Cluster, changed: Known, before: Known, tx: Tx, world: World
+) -> list[Machine]:
+    """The changes of this pass, on top of what call-backs wrote since it read the rows."""
+    present = {m.id: m for m in await world.store.machines.of_cluster(tx, cluster.id)}
+    return [
+        _onto(present[after.id], before[after.id], after)
+        if after.id in present and after.id in before
+        else after
+        for after in changed.values()
+    ]
+
+
+def _onto(present: Machine, before: Machine, after: Machine) -> Machine:
+    names = [field.name for field in fields(Machine)]
+    ours = {n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)}
+    return replace(present, **ours)
+
+
+def _forget_silence(saved: Iterable[Machine], world: World) -> None:
+    """A machine that was written off is not waited for: its silence means nothing any more."""
+    for machine in saved:
+        if not machine.is_wanted:
+            world.store.heartbeats.forget(machine.id)
 
 
 async def regions(cluster: Cluster, world: World) -> Mapping[Cloud, Region]:
@@ -50,7 +94,6 @@ async def regions(cluster: Cluster, world: World) -> Mapping[Cloud, Region]:
 
 async def _ensure_pki(cluster: Cluster, tx: Tx, world: World) -> None:
     """A cluster's keys are made once, in the commit that chooses its first machines."""
-    if cluster.is_deleting or await world.store.secrets.get(tx, cluster.id, PKI) is not None:
-        return
-    keys = pki.new_cluster_pki(world.clock.now())
-    await world.store.secrets.put(tx, cluster.id, PKI, keys.to_json())
+    if await world.store.secrets.get(tx, cluster.id, PKI) is None:
+        keys = pki.new_cluster_pki(world.clock.now())
+        await world.store.secrets.put(tx, cluster.id, PKI, keys.to_json())

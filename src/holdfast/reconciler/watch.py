@@ -27,7 +27,7 @@ async def heartbeats(world: World) -> None:
             async with world.store.writing() as tx:
                 for machine_id in changed:
                     machine = await world.store.machines.get(tx, machine_id)
-                    if machine is not None:
+                    if machine is not None and machine.is_wanted:
                         key = cluster_key(machine.cluster)
                         await world.store.leases.wake(tx, key, Why.USER)
         await world.clock.sleep(TICK)
@@ -58,6 +58,8 @@ async def _watch(cluster_id: ClusterId, world: World) -> None:
             await _follow(cluster_id, world)
         except KubeUnreachable as error:
             _log.debug("watch ended", cluster=cluster_id, error=str(error))
+        except Exception:  # noqa: BLE001  (one cluster's watch must not end those of all others)
+            _log.exception("watch failed", cluster=cluster_id)
         await world.clock.sleep(RETRY)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,10 +11,14 @@ from typing import Protocol
 from holdfast.clock import Chance, Clock
 from holdfast.engine.port import WorkEngine
 from holdfast.kube.port import Kube, KubeAccess
+from holdfast.model.action import Plan, Result
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.model.offering import Cloud, OfferingKey
+from holdfast.model.wake import Again
+from holdfast.planner.pace import Pause, Pauses, after
 from holdfast.planner.rules import Rules
 from holdfast.providers.port import Provider
+from holdfast.store.database import Tx
 from holdfast.store.installation import Installation
 from holdfast.store.leases import Lease
 from holdfast.store.store import Store
@@ -49,19 +53,23 @@ class Kubes:
     def __init__(self, make: Callable[[KubeAccess], Kube]) -> None:
         self._make = make
         self._known: dict[ClusterId, tuple[str, Kube]] = {}
+        self._replaced: dict[ClusterId, list[Kube]] = {}
 
     def kube(self, cluster: ClusterId, url: str, access: Callable[[], KubeAccess]) -> Kube:
         """The client of a cluster's API at that URL. `access` is asked when it must be made."""
         known = self._known.get(cluster)
-        if known is None or known[0] != url:
-            self._known[cluster] = (url, self._make(access()))
+        if known is not None and known[0] == url:
+            return known[1]
+        if known is not None:
+            self._replaced.setdefault(cluster, []).append(known[1])  # a watch may still use it
+        self._known[cluster] = (url, self._make(access()))
         return self._known[cluster][1]
 
     async def drop(self, cluster: ClusterId) -> None:
         """Forget a cluster that is gone."""
         _, kube = self._known.pop(cluster, ("", None))
-        if kube is not None:
-            await kube.close()
+        for client in (*self._replaced.pop(cluster, ()), *([kube] if kube else [])):
+            await client.close()
 
     async def close(self) -> None:
         """Drop everything."""
@@ -76,8 +84,15 @@ class Droughts:
     until: dict[OfferingKey, tuple[datetime, timedelta]] = field(default_factory=dict)
 
     def mark(self, key: OfferingKey, now: datetime) -> None:
-        """Out for three minutes, doubling with every further mark, up to an hour."""
-        _, pause = self.until.get(key, (now, FIRST_DROUGHT / 2))
+        """Out for three minutes; twice as long each time it is out again, up to an hour.
+
+        One that lasts already stays as it is, and one long past is forgotten.
+        """
+        until, pause = self.until.get(key, (now, FIRST_DROUGHT / 2))
+        if until > now:
+            return
+        if now - until > LONGEST_DROUGHT:
+            pause = FIRST_DROUGHT / 2
         pause = min(pause * 2, LONGEST_DROUGHT)
         self.until[key] = (now + pause, pause)
 
@@ -88,27 +103,52 @@ class Droughts:
 
 @dataclass(slots=True)
 class Told:
-    """Failures that users were told of, so that a repeated one is not told again."""
+    """Troubles that users were told of, so that one that lasts is not told again."""
 
-    last: dict[tuple[ClusterId, str], str] = field(default_factory=dict)
+    last: dict[ClusterId, dict[str, str]] = field(default_factory=dict)
 
-    def is_news(self, cluster: ClusterId, subject: str, message: str) -> bool:
-        """True for the first time, and again when the message changed."""
-        if self.last.get((cluster, subject)) == message:
-            return False
-        self.last[cluster, subject] = message
-        return True
+    def news(self, cluster: ClusterId, troubles: Mapping[str, str]) -> set[str]:
+        """The subjects whose message is new. A trouble that is over is forgotten."""
+        known = self.last.get(cluster, {})
+        self.last[cluster] = dict(troubles)
+        return {subject for subject, message in troubles.items() if known.get(subject) != message}
 
-    def forget(self, cluster: ClusterId, subject: str) -> None:
-        """It went well: a later failure is news again."""
-        self.last.pop((cluster, subject), None)
+    def drop(self, cluster: ClusterId) -> None:
+        """Forget a cluster that is gone."""
+        self.last.pop(cluster, None)
+
+
+@dataclass(slots=True)
+class Paces:
+    """What was refused and waits, per cluster. Forgotten by a restart, which costs one try."""
+
+    known: dict[ClusterId, Pauses] = field(default_factory=dict)
+
+    def of(self, cluster: ClusterId) -> Pauses:
+        """The pauses of a cluster."""
+        return self.known.get(cluster, {})
+
+    def note(
+        self, cluster: ClusterId, wanted: Plan, results: Sequence[Result], now: datetime
+    ) -> tuple[Pause, ...]:
+        """Learn from a pass; returns the pauses that hold now."""
+        self.known[cluster] = after(self.of(cluster), wanted.actions, results, now)
+        return tuple(self.known[cluster].values())
+
+    def drop(self, cluster: ClusterId) -> None:
+        """Forget a cluster that is gone."""
+        self.known.pop(cluster, None)
 
 
 class Held:
-    """The lease of the running pass. Before each effect it is checked, and renewed when short."""
+    """The lease of the running pass. Before each effect it is checked, and renewed when short.
+
+    `is_finished` is set once the commit that gave it back is through.
+    """
 
     def __init__(self, lease: Lease, store: Store, clock: Clock) -> None:
         self.lease = lease
+        self.is_finished = False
         self._store = store
         self._clock = clock
         self._renewing = asyncio.Lock()
@@ -118,6 +158,10 @@ class Held:
         async with self._renewing:
             if self.lease.left(self._clock) < CALL_TIMEOUT + MARGIN:
                 self.lease = await self._store.leases.renew(self.lease)
+
+    async def finish(self, tx: Tx, again: Again) -> Again:
+        """Give the lease back with the pass's last commit; returns when the key is due next."""
+        return await self._store.leases.finish(self.lease, ok=True, again=again, tx=tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +180,7 @@ class World:
     native_regions: Mapping[Cloud, tuple[str, ...]]
     droughts: Droughts = field(default_factory=Droughts)
     told: Told = field(default_factory=Told)
+    pauses: Paces = field(default_factory=Paces)
 
     def nonce(self, machine: MachineId) -> str:
         """The machine's one-time word; derived, so that a repeated create sends the same bytes."""

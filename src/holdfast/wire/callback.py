@@ -1,7 +1,8 @@
 """What agents send, and what they are answered: strict about sizes, lenient about new fields.
 
 Bodies come from machines, not from people, and are parsed only after their signature was verified,
-except the first one, which has none. Times are Unix milliseconds of the machine's own clock.
+except the first one, which has none. `at` is the machine's own clock in Unix milliseconds, so
+that a skewed clock is refused and named.
 """
 
 from datetime import UTC, datetime

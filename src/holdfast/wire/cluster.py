@@ -9,7 +9,7 @@ from pydantic import Field
 from holdfast.model.cluster import Cluster as Row
 from holdfast.model.status import ClusterPhase, ConditionType
 from holdfast.wire import network, region
-from holdfast.wire.document import Document, Moment, Optional
+from holdfast.wire.document import Document, MaybeText, Moment
 from holdfast.wire.network import Network
 from holdfast.wire.node import Node, NodeSpec
 from holdfast.wire.region import RegionGroup, RegionName
@@ -29,14 +29,14 @@ class ClusterRequest(Document):
     """
 
     name: str
-    region: Optional = None
+    region: MaybeText = None
     cloud_credentials_ids: list[str] = Field(default_factory=list, alias="cloudCredentialsIDs")
     nodes: list[NodeSpec] | None = None
     network: Network | None = None
     addons: dict[str, Any] | None = None
-    preset: Optional = None
+    preset: MaybeText = None
     tags: dict[str, str] | None = None
-    kubernetes_version: Optional = None
+    kubernetes_version: MaybeText = None
 
 
 class Condition(Document):

@@ -23,7 +23,7 @@ def _absent_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
-Optional = Annotated[str | None, BeforeValidator(_absent_when_empty)]
+MaybeText = Annotated[str | None, BeforeValidator(_absent_when_empty)]
 """A string of a request in which "", null and absence mean the same."""
 
 Moment = AwareDatetime

@@ -11,7 +11,7 @@ from holdfast.model.spec import (
     WIREGUARD_CIDR,
     CloudSpec,
 )
-from holdfast.wire.document import Document, Optional
+from holdfast.wire.document import Document, MaybeText
 from holdfast.wire.error import Wrong
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
@@ -23,7 +23,7 @@ TAKEN = {"services": SERVICE_CIDR, "pods": POD_CIDR, "WireGuard": WIREGUARD_CIDR
 class CloudNetwork(Document):
     """The cluster's range in one cloud."""
 
-    vpc_cidr: Optional = None
+    vpc_cidr: MaybeText = None
 
 
 class WireGuard(Document):

@@ -13,7 +13,7 @@ from holdfast.model.offering import CapacityType, Cloud
 from holdfast.model.resource import Role
 from holdfast.model.spec import NodeRequest
 from holdfast.model.status import NodePhase
-from holdfast.wire.document import Document, Moment, Optional
+from holdfast.wire.document import Document, MaybeText, Moment
 
 
 class NodeRole(StrEnum):
@@ -31,7 +31,7 @@ class SpotConfig(Document):
     """Spot or not. `price` is the highest bid of v1."""
 
     is_spot: bool = False
-    price: Optional = None
+    price: MaybeText = None
 
 
 class NodeSpec(Document):
@@ -39,8 +39,8 @@ class NodeSpec(Document):
 
     cloud: Cloud
     role: NodeRole
-    shape: Optional = None
-    instance_type: Optional = None
+    shape: MaybeText = None
+    instance_type: MaybeText = None
     spot_config: SpotConfig | None = None
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from holdfast.model.action import CostLine
 from holdfast.model.offering import HOURS_PER_MONTH, Cloud, Offering
 from holdfast.model.spec import NodeRequest
-from holdfast.wire.document import Document, Moment, Optional
+from holdfast.wire.document import Document, MaybeText, Moment
 from holdfast.wire.error import FieldViolation, Wrong
 from holdfast.wire.node import ROLE_NAMES, NodeRole
 
@@ -69,8 +69,8 @@ class PlannedAction(Document):
     action: str
     subject: str
     words: str = ""
-    error: Optional = None
-    message: Optional = None
+    error: MaybeText = None
+    message: MaybeText = None
 
 
 class PlannedWait(Document):

@@ -59,8 +59,15 @@ class Emulator:
     def _tell(self) -> None:
         self._changed()
 
-    def _tick(self) -> None:
-        transitions.run_due(self.world)
+    def _tick(self) -> bool:
+        return transitions.run_due(self.world)
+
+    def tick(self) -> None:
+        """Let time pass: timers that are due run. Call it every second or so between requests."""
+        with self.lock:
+            moved = self._tick()
+        if moved:
+            self._tell()
 
     @staticmethod
     def _tags_of(call: Call, thing: str) -> Mapping[str, str]:
@@ -75,6 +82,10 @@ class Emulator:
     def console_from(self, source: Callable[[str], str]) -> None:
         """Take consoles from `source`: VM id -> text."""
         self.world.console = source
+
+    def health_from(self, source: Callable[[str, int], bool]) -> None:
+        """Take the health of balancer targets from `source`: (VM id or address, port) -> up."""
+        self.world.answers = source
 
     # What the machines tell
 

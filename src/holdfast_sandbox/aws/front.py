@@ -6,6 +6,7 @@ read -> lost, slow, out of order? -> who? -> throttled? -> allowed? -> dry run? 
 
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 Answering = Callable[[Call, Identity, World], Answer]
 ID = re.compile(rb"\b(?:[a-z]{1,8}-[0-9a-f]{17}|r-[0-9a-f]{17}|sgr-[0-9a-f]{17})\b")
 IDS_KEPT = 64
+STALE_KEPT = 512
 OWN_HEADERS = {"date", "content-length", "connection", "server", "x-amzn-requestid"}
 REQUEST_ID = re.compile(rb"(?<=<[rR]equestId>)[^<]*(?=</)")
 
@@ -40,7 +42,7 @@ class Front:
     world: World
     answering: Answering
     tags_of: access.TagsOf
-    tick: Callable[[], None]
+    tick: Callable[[], bool]
     changed: Callable[[], None]
     lock: RLock = field(default_factory=RLock)
     sleep: Callable[[float], None] = time.sleep
@@ -76,12 +78,12 @@ class Front:
         asked.account = holder.account if holder else ""
         self._before(asked)
         with self.lock:
-            self.tick()
+            moved = self.tick()
             self.world.state.record.counts[asked.name] += 1
             answer, code = self._answer(asked)
             answer = _named(answer, request_id)
             cut = self._finish(asked, answer, code)
-        if asked.mutating and not code:
+        if moved or (asked.mutating and not code):
             self.changed()
         if cut:
             raise LineCut
@@ -128,9 +130,6 @@ class Front:
         if world.faults.take((Kind.THROTTLE,), facts):
             throttle.refuse(asked)
         access.authorise(asked, identity, world, self.tags_of)
-        if asked.service == "ec2" and asked.params.get("DryRun"):
-            text = "Request would have succeeded, but DryRun flag is set."
-            raise AwsError("DryRunOperation", text, 412)
         broken = world.faults.take((Kind.ERROR,), facts)
         if broken is not None:
             raise AwsError(broken.code, broken.message or "An error on request.", broken.status)
@@ -142,12 +141,19 @@ class Front:
     def _finish(self, asked: Call, answer: Answer, code: str) -> bool:
         """Record the call; returns whether its answer is to be lost."""
         if not asked.mutating and not code:
-            self.stale.setdefault(_query(asked), answer)
-            if self.world.faults.find((Kind.STALE,), facts_of(asked)) is None:
-                self.stale[_query(asked)] = answer
+            self._keep(asked, answer)
         found = () if code else tuple(dict.fromkeys(m.decode() for m in ID.findall(answer.body)))
         self._record(asked, answer.status, code, found[:IDS_KEPT], applied=not code)
         return self.world.faults.take((Kind.LOST_RESPONSE,), facts_of(asked)) is not None
+
+    def _keep(self, asked: Call, answer: Answer) -> None:
+        """Remember the answer of a listing for a stale page; a stale one stays what it was."""
+        query = _query(asked)
+        if query in self.stale and self.world.faults.find((Kind.STALE,), facts_of(asked)):
+            return
+        self.stale[query] = answer
+        if len(self.stale) > STALE_KEPT:
+            del self.stale[next(iter(self.stale))]
 
     def _record(
         self, asked: Call, status: int, code: str, found: tuple[str, ...], *, applied: bool
@@ -165,7 +171,7 @@ class Front:
                 caller=asked.caller,
                 service=asked.service,
                 action=asked.action,
-                params=asked.params,
+                params=record.plain(asked.params),
                 status=status,
                 code=code,
                 ids=found,
@@ -211,7 +217,6 @@ def _reason(status: int) -> str:
 def _cut(environ: dict[str, Any]) -> None:
     """Close the connection under the client's feet."""
     line = environ.get("werkzeug.socket")
-    if line is None:
-        raise ConnectionAbortedError("the answer is lost, as a fault asked for")
-    line.close()
+    if line is not None:
+        line.shutdown(socket.SHUT_RDWR)
     raise ConnectionAbortedError("the answer is lost, as a fault asked for")

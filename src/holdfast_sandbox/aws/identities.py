@@ -44,6 +44,18 @@ def find(key: str) -> Identity | None:
     return _session(key)
 
 
+def iam_arn(account: str, kind: str, name: str) -> str | None:
+    """The ARN, with its path, of a role, instance-profile or user; None if it is not there."""
+    backend = iam_backends[account][PARTITION]
+    kinds: dict[str, dict[str, Any]] = {
+        "role": dict(backend.roles),
+        "instance-profile": dict(backend.instance_profiles),
+        "user": dict(backend.users),
+    }
+    held = kinds[kind]
+    return next((str(one.arn) for one in held.values() if one.name == name), None)
+
+
 def of_arn(arn: str) -> Identity | None:
     """The user or role with this ARN, as a caller without a key; None if there is none."""
     account = arn.split(":")[4]

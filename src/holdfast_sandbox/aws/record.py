@@ -1,5 +1,6 @@
 """What was asked of the cloud, kept apart from what the cloud holds: the invariants read this."""
 
+import base64
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,17 @@ class GapEntry:
     service: str
     action: str
     message: str
+
+
+def plain(value: Any) -> Any:
+    """Parameters as JSON can carry them: bytes as base64, moments as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from werkzeug.serving import make_server
 from holdfast_sandbox.aws.front import Front
 
 HOST = "127.0.0.1"
+CLOSING = 0.05  # seconds between looks at whether to stop
 
 
 class Handler(MotoRequestHandler):
@@ -34,7 +35,9 @@ class Server:
     def __init__(self, front: Front, port: int) -> None:
         self._server = make_server(HOST, port, front, threaded=True, request_handler=Handler)
         self.port = int(self._server.port)
-        self._thread = Thread(target=self._server.serve_forever, name="aws", daemon=True)
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(CLOSING,), name="aws", daemon=True
+        )
         self._thread.start()
 
     @property

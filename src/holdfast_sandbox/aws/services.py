@@ -4,18 +4,28 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.core.model import ServiceModel
 from moto.core.responses import ActionResult
 from moto.core.serialize import XFormedAttributePicker, get_serializer_class
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from holdfast_sandbox.aws.answers import audit, iam, market, parameters, servicequotas
+from holdfast_sandbox.aws.answers import (
+    audit,
+    balancers,
+    iam,
+    market,
+    parameters,
+    servicequotas,
+    tagging,
+    targets,
+)
 from holdfast_sandbox.aws.call import Call
 from holdfast_sandbox.aws.ec2 import actions
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import backend_of
-from holdfast_sandbox.aws.errors import Answer, Gap
+from holdfast_sandbox.aws.errors import Answer, AwsError, Gap
 from holdfast_sandbox.aws.identities import Identity
 from holdfast_sandbox.aws.world import World
 
@@ -27,9 +37,12 @@ OWN: Mapping[str, Own] = {
     **servicequotas.ANSWERS,
     **audit.ANSWERS,
     **iam.ANSWERS,
+    **balancers.ANSWERS,
+    **targets.ANSWERS,
+    **tagging.ANSWERS,
 }
 # Services that moto answers; of those not named here nothing is known.
-BY_MOTO = ("iam", "sts", "events", "sqs", "elbv2", "resourcegroupstaggingapi")
+BY_MOTO = ("iam", "sts", "events", "sqs", "resourcegroupstaggingapi")
 CACHED = frozenset({"DescribeInstanceTypes", "DescribeInstanceTypeOfferings", "GetProducts"})
 CACHE_SIZE = 512
 
@@ -59,7 +72,7 @@ class Services:
         if call.service == "ec2":
             return actions.answer(Ask(call, world, backend_of(call.account, call.region)))
         if call.name in OWN:
-            return written(call, OWN[call.name](call, identity, world))
+            return written(call, _own(call, identity, world))
         if call.service not in BY_MOTO:
             raise Gap("UnknownOperationException", f"{call.name} is not emulated.")
         iam.check(call, identity)
@@ -79,6 +92,13 @@ class Services:
         if kept["status"] < 300:
             iam.after(call, world)
         return Answer(kept["status"], body, headers)
+
+
+def _own(call: Call, identity: Identity, world: World) -> dict[str, Any]:
+    try:
+        return OWN[call.name](call, identity, world)
+    except ServiceException as error:
+        raise AwsError(error.code, error.message) from error
 
 
 def written(call: Call, result: dict[str, Any]) -> Answer:

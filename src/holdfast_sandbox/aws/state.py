@@ -6,6 +6,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from holdfast_sandbox.aws.balancing import Balancing
 from holdfast_sandbox.aws.record import CallRecord
 
 PAGES_KEPT = 1000
@@ -69,6 +70,7 @@ class State:
 
     pool: PublicPool
     record: CallRecord = field(default_factory=CallRecord)
+    balancing: Balancing = field(default_factory=Balancing)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)  # VM -> account, region
     tokens: dict[tuple[str, str, str, str], TokenUse] = field(default_factory=dict)
     timers: list[Timer] = field(default_factory=list)

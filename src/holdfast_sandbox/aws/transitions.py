@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from holdfast_sandbox.aws.answers import balancers
 from holdfast_sandbox.aws.ec2 import nats
 from holdfast_sandbox.aws.ec2.backend import Backend, backend_of, backends
 from holdfast_sandbox.aws.ec2.instances import Machine
@@ -23,18 +24,21 @@ BY_NAME: Mapping[str, Callable[[Backend, str], None]] = {
     "nat-deleted": nats.became_deleted,
     "nat-forgotten": nats.forgotten,
     "spot-taken": take_spot,
+    "balancer-active": balancers.became_active,
+    "balancer-link-gone": balancers.link_gone,
 }
 
 
-def run_due(world: World) -> None:
-    """Let everything happen whose time has come, in order of time."""
+def run_due(world: World) -> bool:
+    """Let everything happen whose time has come, in order of time; whether anything did."""
     now = world.now()
     due = sorted((t for t in world.state.timers if t.due <= now), key=lambda t: t.due)
     if not due:
-        return
+        return False
     world.state.timers = [timer for timer in world.state.timers if timer.due > now]
     for timer in due:
         BY_NAME[timer.what](backend_of(timer.account, timer.region), timer.id)
+    return True
 
 
 def find(world: World, vm_id: str) -> Machine | None:

@@ -18,7 +18,7 @@ def dump(world: World, key: str | None = None, value: str | None = None) -> list
     found = []
     for backend in backends():
         for kind, name, state, usd in _things(world, backend):
-            tags = dict(backend.tags.get(name, {}))
+            tags = _tags(world, backend, name)
             if key is not None and (key not in tags or value not in (None, tags[key])):
                 continue
             found.append(
@@ -35,11 +35,28 @@ def dump(world: World, key: str | None = None, value: str | None = None) -> list
     return found
 
 
+def _tags(world: World, backend: Backend, name: str) -> dict[str, str]:
+    balancing = world.state.balancing
+    held = balancing.balancers.get(name) or balancing.groups.get(name)
+    return dict(held.tags if held else backend.tags.get(name, {}))
+
+
 def _things(world: World, backend: Backend) -> Iterator[Thing]:
     yield from _machines(world, backend)
     yield from _storage(backend)
     yield from _addresses(backend)
     yield from _network(backend)
+    yield from _balancers(world, backend)
+
+
+def _balancers(world: World, backend: Backend) -> Iterator[Thing]:
+    place = (backend.account_id, backend.region_name)
+    for balancer in world.state.balancing.balancers.values():
+        if (balancer.account, balancer.region) == place:
+            yield "load-balancer", balancer.arn, balancer.state, prices.BALANCER
+    for group in world.state.balancing.groups.values():
+        if (group.account, group.region) == place:
+            yield "target-group", group.arn, "present", 0.0
 
 
 def _machines(world: World, backend: Backend) -> Iterator[Thing]:

@@ -67,20 +67,33 @@ class Networks:
             self._wake.clear()
             if self._stop.is_set():
                 return
-            self._apply_all()
+            self._try_all()
             if self._failed and not self._stop.wait(AGAIN_SECONDS):
                 self._wake.set()
+
+    def _try_all(self) -> None:
+        try:
+            self._apply_all()
+        except Exception:  # the following must go on, or no network would change any more
+            log.exception("the networks could not be followed")
 
     def _apply_all(self) -> None:
         with self._pass:
             wanted = {picture.id: picture for picture in self._pictures()}
             for name in [name for name in self._applied if name not in wanted]:
-                self._fabric.remove(name)
-                del self._applied[name]
+                self._remove(name)
             self._failed = {name: why for name, why in self._failed.items() if name in wanted}
             for picture in wanted.values():
                 if self._applied.get(picture.id) != picture:
                     self._apply(picture)
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._fabric.remove(name)
+        except Exception:  # it stays in `_applied`, so the next pass tries again
+            log.exception("network %s could not be removed", name)
+        else:
+            del self._applied[name]
 
     def _apply(self, picture: NetworkPicture) -> None:
         try:

@@ -18,6 +18,7 @@ from holdfast_sandbox.machines.prepare.errors import PrepareError
 
 SYS_ADMIN, NET_ADMIN, SYS_RESOURCE = 21, 12, 24
 TRY_SECONDS = 15.0
+IMAGE = "image"
 CONTROLLERS = ("cpu", "memory", "pids")
 V1_CONTROLLERS = (*CONTROLLERS, "devices")
 PROGRAMS = {
@@ -70,13 +71,22 @@ def probe(store: Path) -> Sequence[Row]:
     rows += [
         Row("wireguard", _in_netns("wireguard", "ip link add try0 type wireguard"), optional=True),
         Row("netem", _in_netns("netem", "tc qdisc add dev lo root netem delay 1ms"), optional=True),
-        Row("image", _image(store)),
+        Row(IMAGE, _image(store)),
     ]
     return rows
 
 
+def obstacles(store: Path | None = None) -> list[str]:
+    """Why this host can't boot machines, a sentence each; an image that is not made is no reason.
+
+    `store` is the default one if it is not given.
+    """
+    rows = probe(store or image.default_store())
+    return [row.sentence for row in rows if not row.ok and not row.optional and row.name != IMAGE]
+
+
 def missing(store: Path) -> str:
-    """Why machines can't boot here, in one line; empty if they can."""
+    """Why machines can't boot here and now, in one line; empty if they can."""
     bad = [row.sentence for row in probe(store) if not row.ok and not row.optional]
     return f"booted machines: skipped ({'; '.join(bad)})" if bad else ""
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from demo.site import Holding, Site
+
 from holdfast_sandbox.machines import image, probe
 
 HERE = Path(__file__).parent
 ORDER = (
     "test_use",
     "test_call_backs",
-    "test_outage",
-    "test_heal",
     "test_reboot",
+    "test_heal",
+    "test_outage",
     "test_spot",
     "test_secrets",
     "test_delete",
@@ -55,8 +55,15 @@ def site(tmp_path_factory: pytest.TempPathFactory, _machines_boot: None) -> Iter
 
 @pytest.fixture(scope="session")
 def shared_basic(site: Site) -> Holding:
-    """The basic cluster that most tests use."""
-    return site.create("basic", "basic")
+    """The cluster that most tests use: as the preset basic, one of its workers a spot machine."""
+    worker = {"cloud": "aws", "role": "worker", "shape": "small"}
+    nodes = [
+        {"cloud": "aws", "role": "master", "shape": "medium"},
+        worker,
+        worker,
+        {**worker, "spotConfig": {"isSpot": True}},
+    ]
+    return site.create("basic", nodes=nodes)
 
 
 @pytest.fixture

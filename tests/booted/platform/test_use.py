@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from cryptography import x509
-
 from demo.kubectl import NODE_PORT, KubectlError, read_page
 from demo.site import Holding, Site
 
@@ -47,9 +46,7 @@ def test_a_web_workload_answers_through_its_service(site: Site, basic: Holding) 
 
 def test_a_kubeconfig_ends_when_it_was_told_to(basic: Holding) -> None:
     user = yaml.safe_load(basic.kubeconfig(hours=2))["users"][0]["user"]
-    certificate = x509.load_pem_x509_certificate(
-        base64.b64decode(user["client-certificate-data"])
-    )
+    certificate = x509.load_pem_x509_certificate(base64.b64decode(user["client-certificate-data"]))
 
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     assert timedelta(hours=1, minutes=58) < left <= timedelta(hours=2)

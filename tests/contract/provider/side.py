@@ -166,6 +166,8 @@ class Side:
             present = {n for n, one in seen.items() if one.life is Life.PRESENT}
             if wanted.keys() <= present:
                 return seen
+            for broken in [one for one in seen.values() if one.life is Life.FAILED]:
+                await self.provider.delete(self.scope, broken)
             for resource in wanted.values():
                 if resource.name not in seen and needs(resource) <= present:
                     try:

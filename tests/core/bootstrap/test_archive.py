@@ -1,8 +1,11 @@
 """The agent's archive: the same bytes for the same sources, and one that runs."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from holdfast import agent
 from holdfast.bootstrap import archive
@@ -32,6 +35,20 @@ def test_it_runs_isolated_from_what_is_installed(tmp_path: Path) -> None:
     )
     assert done.stderr == "usage: agent.pyz run|forward\n"
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_python_310_reads_every_module(name: str) -> None:
+    tree = ast.parse(SOURCES[name], feature_version=(3, 10))
+    newer = {"TaskGroup", "timeout_at", "StrEnum", "UTC", "ExceptionGroup", "Self", "tomllib"}
+    used = {getattr(node, "attr", getattr(node, "id", "")) for node in ast.walk(tree)}
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert newer.isdisjoint(used | imported)
 
 
 def test_it_is_small() -> None:

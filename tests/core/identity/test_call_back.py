@@ -1,7 +1,6 @@
 """Call-backs: bound to key, path, counter and body; only the last one may be repeated."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -87,12 +86,6 @@ def test_no_sequence_of_messages_takes_effect_twice(counters: list[int]) -> None
             effects.append(counter)
             bound = bound_at(counter, str(counter).encode())
     assert effects == sorted(set(effects))
-
-
-def test_a_skewed_clock_is_named() -> None:
-    now = datetime(2026, 3, 1, tzinfo=UTC)
-    assert call_back.skew_refusal(now + timedelta(minutes=5), now) is None
-    assert "+301 s" in str(call_back.skew_refusal(now + timedelta(seconds=301), now))
 
 
 def test_the_text_of_orders_is_canonical() -> None:

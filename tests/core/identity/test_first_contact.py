@@ -131,6 +131,12 @@ def test_a_clock_that_is_a_little_off_is_accepted(a_claim: Build, a_known: Build
     assert first_contact.verify(claim, a_known(), now) == Accepted()
 
 
+@pytest.mark.fault("F43", "P")
+def test_five_minutes_are_the_limit(now: Any) -> None:
+    assert first_contact.skew_refusal(now + timedelta(minutes=5), now) is None
+    assert "+301 s" in str(first_contact.skew_refusal(now + timedelta(seconds=301), now))
+
+
 @pytest.mark.parametrize("key", ["", "no key", "-----BEGIN PUBLIC KEY-----\nAAAA\n"])
 def test_a_key_that_is_none_is_refused(key: str, a_claim: Build, a_known: Build, now: Any) -> None:
     assert "Ed25519" in reason(a_claim(public_key=key), a_known(), now)

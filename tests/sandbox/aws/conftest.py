@@ -49,12 +49,16 @@ class Cloud:
     server: Server
     keys: Keys
     changes: list[None] = field(default_factory=list)
+    clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def client(
         self, service: str, region: str = REGION, keys: Keys | None = None, **more: Any
     ) -> Any:
         keys = keys or self.keys
-        return SESSION.client(  # type: ignore[call-overload]
+        place = (service, region, keys.access_key)
+        if place in self.clients and not more:
+            return self.clients[place]
+        made = SESSION.client(  # type: ignore[call-overload]
             service,
             region_name=region,
             endpoint_url=self.server.url,
@@ -63,10 +67,16 @@ class Cloud:
             config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
             **more,
         )
+        self.clients[place] = made
+        return made
 
     @property
     def ec2(self) -> Any:
         return self.client("ec2")
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
 
     def settle(self) -> None:
         self.machines.settle(self.emulator)
@@ -157,7 +167,9 @@ def a_cloud() -> Iterator[Callable[..., Cloud]]:
             emulator = Emulator(chosen, machines, clock, 7, lambda: changes.append(None))
             keys = emulator.add_account(ACCOUNT)
             server = stack.enter_context(emulator.serve())
-            return Cloud(emulator, machines, clock, server, keys, changes)
+            made = Cloud(emulator, machines, clock, server, keys, changes)
+            stack.callback(made.close)
+            return made
 
         yield make
 

@@ -78,6 +78,13 @@ def test_h37_quotas_are_listed(cloud: Cloud) -> None:
     assert code == "NoSuchResourceException"
 
 
+def test_account_attributes_agree_with_the_quotas(cloud: Cloud) -> None:
+    found = cloud.ec2.describe_account_attributes()["AccountAttributes"]
+    values = {a["AttributeName"]: a["AttributeValues"][0]["AttributeValue"] for a in found}
+    assert values["vpc-max-elastic-ips"] == "5"
+    assert values["default-vpc"].startswith("vpc-")
+
+
 def products(cloud: Cloud, **fields: str) -> list[Any]:
     filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in fields.items()]
     pages = (

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from tests.sandbox.aws.conftest import (
     ACCOUNT,
+    UBUNTU,
     Cloud,
     Network,
     code_of,
@@ -158,6 +159,8 @@ def role(cloud: Cloud, principal: str, condition: dict[str, Any] | None = None) 
         statement["Condition"] = condition
     document = {"Version": "2012-10-17", "Statement": [statement]}
     iam = cloud.client("iam", "us-east-1")
+    if any(held["RoleName"] == "holdfast" for held in iam.list_roles()["Roles"]):
+        return str(iam.get_role(RoleName="holdfast")["Role"]["Arn"])
     made = iam.create_role(RoleName="holdfast", AssumeRolePolicyDocument=json.dumps(document))
     rights = json.dumps(allow("ec2:DescribeVpcs"))
     iam.put_role_policy(RoleName="holdfast", PolicyName="p", PolicyDocument=rights)
@@ -192,10 +195,31 @@ def session(cloud: Cloud, service: str) -> Any:
 
 def test_h36_a_session_has_the_rights_of_its_role_and_ends(cloud: Cloud) -> None:
     ec2 = session(cloud, "ec2")
+    assert ":assumed-role/holdfast/" in session(cloud, "sts").get_caller_identity()["Arn"]
     ec2.describe_vpcs()
     assert code_of(ec2.describe_subnets) == "UnauthorizedOperation"
     cloud.clock.turn(hours=2)
     assert code_of(ec2.describe_vpcs) == "RequestExpired"
+
+
+def test_h36_rights_may_end_at_a_path_or_a_name(cloud: Cloud) -> None:
+    ssm, iam = cloud.client("ssm"), cloud.client("iam", "us-east-1")
+    images = allow("ssm:GetParameters")
+    images["Statement"][0]["Resource"] = "arn:aws:ssm:*::parameter/aws/service/canonical/*"
+    roles = allow("iam:CreateRole", "iam:TagRole")
+    roles["Statement"][0]["Resource"] = "arn:aws:iam::*:role/holdfast/*"
+    statements = [*images["Statement"], *roles["Statement"]]
+    cloud.emulator.restrict(ACCOUNT, {"Version": "2012-10-17", "Statement": statements})
+    assert ssm.get_parameters(Names=[UBUNTU])["Parameters"]
+    assert code_of(ssm.get_parameters, Names=["/mine"]) == "AccessDeniedException"
+    trust = allow("sts:AssumeRole")["Statement"][0] | {
+        "Principal": {"Service": "ec2.amazonaws.com"}
+    }
+    del trust["Resource"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    params = {"AssumeRolePolicyDocument": document, "RoleName": "node"}
+    assert code_of(iam.create_role, **params) == "AccessDenied"
+    iam.create_role(**params, Path="/holdfast/", Tags=[{"Key": "k", "Value": "v"}])
 
 
 def test_a_revoked_key_is_unknown_and_an_expired_one_expired(cloud: Cloud) -> None:

@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, HTTPClientError
+from botocore.exceptions import ConnectionClosedError
 from tests.sandbox.aws.conftest import Cloud, Network, code_of, launch, refusal
 
 from holdfast_sandbox.aws.faults import Fault, Kind
 
-LOST = (ConnectionClosedError, HTTPClientError)
+LOST = ConnectionClosedError
 
 
 def vpcs(cloud: Cloud) -> int:

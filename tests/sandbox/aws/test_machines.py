@@ -403,6 +403,32 @@ def test_the_source_check_can_be_turned_off(cloud: Cloud, network: Network) -> N
     assert not cloud.emulator.pictures()[network.vpc].ports[0].source_check
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 1}},
+        {"Placement": {"Tenancy": "dedicated"}},
+        {"NetworkInterfaces": [{"DeviceIndex": 0, "NetworkInterfaceId": "eni-0123456789abcdef0"}]},
+    ],
+)
+def test_h44_what_a_launch_would_ignore_is_refused(
+    cloud: Cloud, network: Network, strange: dict[str, Any]
+) -> None:
+    assert code_of(lambda: launch(cloud, network, **strange)) == "UnsupportedOperation"
+    assert len(cloud.emulator.record.gaps) == 1
+    assert not cloud.machines.known
+
+
+def test_time_passes_also_without_requests(cloud: Cloud, network: Network) -> None:
+    name = running(cloud, network, InstanceMarketOptions=SPOT)
+    cloud.emulator.notice_spot(name)
+    cloud.clock.turn(minutes=3)
+    told = len(cloud.changes)
+    cloud.emulator.tick()
+    assert len(cloud.changes) == told + 1
+    assert ("terminate", name) in cloud.machines.asked
+
+
 def test_metadata_options_reach_the_machine(cloud: Cloud, network: Network) -> None:
     options = {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     name = launch(cloud, network, MetadataOptions=options)[0]["InstanceId"]

@@ -38,6 +38,8 @@ class Fabric(SimulatedFabric):
 
     def remove(self, network: str) -> None:
         self._note(f"remove {network}")
+        if network in self.broken:
+            raise OSError("still in use")
         super().remove(network)
 
     def until(self, count: int) -> None:
@@ -124,3 +126,40 @@ def test_a_failed_network_is_tried_again(world: World, monkeypatch: pytest.Monke
     world.fabric.until(len(world.fabric.calls) + 1)
     world.networks.settle("a")
     assert world.networks.state() == {"a": "applied"}
+
+
+def test_a_network_that_cannot_be_removed_holds_up_no_other_and_is_tried_again() -> None:
+    world = World()
+    world.pictures = [a_picture("a")]
+    world.networks.settle("a")
+    world.fabric.broken = {"a"}
+    world.pictures = [a_picture("b")]
+    world.networks.settle("b")
+    world.fabric.broken = set()
+    world.networks.settle("b")
+    assert world.fabric.calls == ["apply a", "remove a", "apply b", "remove a"]
+    assert world.networks.state() == {"b": "applied"}
+
+
+def test_the_following_survives_pictures_that_cannot_be_taken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tried = threading.Semaphore(0)
+    fabric = Fabric()
+    broken = True
+
+    def pictures() -> list[NetworkPicture]:
+        tried.release()
+        if broken:
+            raise RuntimeError("no pictures today")
+        return [a_picture("a")]
+
+    following = Networks(pictures, fabric)
+    following.start()
+    following.changed()
+    assert tried.acquire(timeout=SOON)
+    broken = False
+    following.changed()
+    fabric.until(1)
+    following.close()
+    assert "no pictures today" in caplog.text

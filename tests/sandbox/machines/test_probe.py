@@ -37,6 +37,16 @@ def test_without_root_one_line_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert probe.missing(tmp_path) == "booted machines: skipped (needs Linux and root)"
 
 
+def test_an_image_that_is_not_made_is_missing_but_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [probe.Row("root", ""), probe.Row("image", "no image"), probe.Row("x", "no x", True)]
+    monkeypatch.setattr(probe, "probe", lambda store: rows)
+    assert probe.missing(tmp_path) == "booted machines: skipped (no image)"
+    assert probe.obstacles(tmp_path) == []
+    assert probe.obstacles() == []
+
+
 def test_elsewhere_than_linux_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,8 +244,8 @@ class Conversation:
         if isinstance(verdict, call_back.Repeat):
             return None
         said = callback.call_back(message.body)
-        skew = call_back.skew_refusal(callback.moment(said.at), self._clock.now())
-        if skew is not None:
+        at = callback.moment(said.at)
+        if (skew := first_contact.skew_refusal(at, self._clock.now())) is not None:
             raise Unaccepted(skew)
         return said
 

@@ -100,6 +100,7 @@ def _changing(context: ApiContext, routes: APIRouter) -> None:
         )
         message = f"[Cluster] creation requested name={spec.name}"
         async with store.writing() as tx:
+            await drafts.still_there(context, tx, spec)
             await store.clusters.create(tx, row)
             await store.events.append(tx, row.id, NewEvent("ClusterRequested", message, spec.name))
             await store.leases.wake(tx, cluster_key(row.id), Why.USER)

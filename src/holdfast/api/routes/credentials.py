@@ -77,11 +77,10 @@ def _checking(context: ApiContext, routes: APIRouter) -> None:
 
     @routes.post(f"{PATH}/check", response_model_exclude_none=True)
     async def check_again(credentials_id: str) -> CredentialsCheck:
-        """Look at the account now; without a verdict in time, the last one comes back."""
+        """Look at the account now; without a verdict in time the answer has none."""
         async with context.store.reading() as tx:
             row = await _known(context, tx, credentials_id)
-        await verdict.wake(context, row.id)
-        row = await verdict.awaited(context, row.id, newer_than=row.checked_at)
+        row = await verdict.again(context, row.id)
         async with context.store.reading() as tx:
             return await _check(context, tx, row)
 

@@ -7,9 +7,10 @@ from holdfast.api.auth import ApiContext
 from holdfast.api.routes import verdict
 from holdfast.model.spec import ClusterSpec
 from holdfast.planner.preview import Preview, preview
+from holdfast.store.database import Tx
 from holdfast.wire import draft
 from holdfast.wire.cluster import ClusterRequest
-from holdfast.wire.error import Wrong
+from holdfast.wire.error import Invalid, Wrong
 from holdfast.wire.known import Known
 
 
@@ -32,3 +33,11 @@ async def checked(context: ApiContext, request: ClusterRequest) -> tuple[Cluster
 def wrong(found: Preview) -> Iterable[Wrong]:
     """What makes the specification impossible."""
     return [Wrong(one.field, one.description) for one in found.violations]
+
+
+async def still_there(context: ApiContext, tx: Tx, spec: ClusterSpec) -> None:
+    """Raises Invalid when credentials were removed since the specification was checked."""
+    for index, cloud in enumerate(spec.clouds):
+        if await context.store.credentials.get(tx, cloud.credentials) is None:
+            field = f"cloudCredentialsIDs[{index}]"
+            raise Invalid([Wrong(field, "the credentials were removed a moment ago")])

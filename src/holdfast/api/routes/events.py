@@ -1,6 +1,7 @@
 """Events of a cluster: v1's feedback events, numbered events, and the live stream."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -58,10 +59,12 @@ def router(context: ApiContext) -> APIRouter:
         """Events as they come. Ids are their numbers; `Last-Event-ID` resumes behind one."""
         resumed = last_event_id if last_event_id.isdecimal() and len(last_event_id) < 16 else ""
         start = int(resumed) if resumed else after
+        told = stream.events(context.store, cluster, start, context.stopping)
         with context.metrics.streams.track_inprogress():
-            async for each in stream.events(context.store, cluster, start, context.stopping):
-                shown = wire.shown(each).model_dump(mode="json")
-                yield ServerSentEvent(data=shown, id=str(each.seq), event="event")
+            async with aclosing(told) as events:
+                async for each in events:
+                    shown = wire.shown(each).model_dump(mode="json")
+                    yield ServerSentEvent(data=shown, id=str(each.seq), event="event")
 
     return routes
 

@@ -4,7 +4,6 @@ The API never talks to a cloud: it stores the secret, wakes the account and watc
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from holdfast.api.auth import ApiContext
 from holdfast.api.errors import Refusal
@@ -26,25 +25,30 @@ async def wake(context: ApiContext, credentials: CredentialsId) -> None:
         await context.store.leases.wake(tx, account_key(credentials), Why.USER)
 
 
+async def again(context: ApiContext, credentials: CredentialsId) -> CredentialsRow:
+    """A new verdict, however young the last one is: the same secret counts as a new one."""
+    async with context.store.writing() as tx:
+        secret = await context.store.credentials.secret(tx, credentials)
+        await context.store.credentials.replace_secret(tx, credentials, secret)
+        await context.store.leases.wake(tx, account_key(credentials), Why.USER)
+    return await awaited(context, credentials)
+
+
 async def forget(context: ApiContext, tx: Tx, credentials: CredentialsId) -> None:
     """Remove credentials and the passes of their account."""
     await context.store.credentials.remove(tx, credentials)
     await context.store.leases.forget(tx, account_key(credentials))
 
 
-async def awaited(
-    context: ApiContext, credentials: CredentialsId, newer_than: datetime | None
-) -> CredentialsRow:
-    """The row once it has a verdict newer than that, or as it is when the time is over."""
+async def awaited(context: ApiContext, credentials: CredentialsId) -> CredentialsRow:
+    """The row once it has a verdict, or as it is when the time is over."""
     end = context.clock.monotonic() + context.verdict_within
     while True:
         async with context.store.reading() as tx:
             row = await context.store.credentials.get(tx, credentials)
         if row is None:
             raise Refusal(404, "the credentials were removed while they were checked")
-        if row.checked_at is not None and (newer_than is None or row.checked_at > newer_than):
-            return row
-        if context.clock.monotonic() >= end:
+        if row.checked_at is not None or context.clock.monotonic() >= end:
             return row
         await context.clock.sleep(GLANCE)
 
@@ -61,7 +65,7 @@ async def added(
     async with context.store.writing() as tx:
         await context.store.credentials.add(tx, identity, name, cloud, secret)
         await context.store.leases.wake(tx, account_key(identity), Why.USER)
-    row = await awaited(context, identity, newer_than=None)
+    row = await awaited(context, identity)
     problem = _problem(row)
     if problem:
         async with context.store.writing() as tx:

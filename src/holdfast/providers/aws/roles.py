@@ -117,12 +117,14 @@ async def delete(client: Client, scope: Scope, name: str) -> None:
     if not tagging.is_ours(tagging.tags_of(profile), scope):
         words = tagging.words(tagging.tags_of(profile))
         raise errors.Conflict(what, "", f"{name} is not ours: {words}")
-    both = {"InstanceProfileName": name, "RoleName": name}
-    for action, params in (
-        ("RemoveRoleFromInstanceProfile", both),
+    steps: list[tuple[str, dict[str, object]]] = [
         ("DeleteRole", {"RoleName": name}),
         ("DeleteInstanceProfile", {"InstanceProfileName": name}),
-    ):
+    ]
+    for held in profile.get("Roles", ()):
+        both = {"InstanceProfileName": name, "RoleName": held["RoleName"]}
+        steps.insert(0, ("RemoveRoleFromInstanceProfile", both))
+    for action, params in steps:
         try:
             await client.call(_call(scope, action, what, params))
         except errors.NotFound:

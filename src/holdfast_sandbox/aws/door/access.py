@@ -85,6 +85,8 @@ def authorise(call: Call, identity: Identity, world: World, tags_of: TagsOf) -> 
         context = requested.context(call, tags_of(call, thing) if thing else {})
         if action == "ec2:CreateTags" and call.action != "CreateTags":
             context["ec2:createaction"] = call.action
+        if action == "iam:PassRole":
+            context["iam:passedtoservice"] = "ec2.amazonaws.com"
         verdict = verdict_on(identity, action, resource, context, world)
         if not verdict.allowed:
             _refuse(call, world, action, resource, explicit=verdict.explicit)
@@ -93,6 +95,8 @@ def authorise(call: Call, identity: Identity, world: World, tags_of: TagsOf) -> 
 def _demands(call: Call) -> list[tuple[str, str, str]]:
     """(action, resource ARN, id) of every permission that the call needs."""
     found = [(call.name, arn, thing) for arn, thing in requested.resources(call)]
+    if call.service == "iam":
+        return found + _behind_iam(call, found[0][1])
     if call.service != "ec2":
         return found
     if call.params.get("TagSpecifications"):
@@ -103,6 +107,17 @@ def _demands(call: Call) -> list[tuple[str, str, str]]:
     if call.action == "RunInstances" and profile:
         found += [("iam:PassRole", arn, "") for arn in roles_of(call.account, profile)]
     return found
+
+
+def _behind_iam(call: Call, resource: str) -> list[tuple[str, str, str]]:
+    """Tagging at creation and handing a role over are rights of their own."""
+    behind = {"CreateRole": "iam:TagRole", "CreateInstanceProfile": "iam:TagInstanceProfile"}
+    if call.action in behind and call.params.get("Tags"):
+        return [(behind[call.action], resource, "")]
+    if call.action == "AddRoleToInstanceProfile":
+        role = identities.iam_arn(call.account, "role", str(call.params.get("RoleName")))
+        return [("iam:PassRole", role, "")] if role else []
+    return []
 
 
 def roles_of(account: str, profile: Mapping[str, str]) -> list[str]:

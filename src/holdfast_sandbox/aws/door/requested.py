@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from holdfast_sandbox.aws import identities
 from holdfast_sandbox.aws.call import Call
 from holdfast_sandbox.aws.faults import strings
 
@@ -25,6 +26,17 @@ KINDS: Mapping[str, str] = {
     "lt": "launch-template",
     "sir": "spot-instances-request",
     "key": "key-pair",
+}
+ARNS = ("LoadBalancerArn", "TargetGroupArn", "ListenerArn")
+# Where AWS looks at some of the named things only: action -> those parameters.
+ONLY: Mapping[str, tuple[str, ...]] = {
+    "AuthorizeSecurityGroupIngress": ("GroupId",),
+    "AuthorizeSecurityGroupEgress": ("GroupId",),
+    "RevokeSecurityGroupIngress": ("GroupId",),
+    "RevokeSecurityGroupEgress": ("GroupId",),
+    "CreateRoute": ("RouteTableId",),
+    "ReplaceRoute": ("RouteTableId",),
+    "DeleteRoute": ("RouteTableId",),
 }
 MADE_BY: Mapping[str, tuple[str, ...]] = {
     "RunInstances": ("instance", "volume", "network-interface"),
@@ -51,29 +63,46 @@ def ids(params: Mapping[str, Any]) -> list[str]:
 
 def resources(call: Call) -> list[tuple[str, str]]:
     """(ARN, id or "") of everything that `call` acts on; ("*", "") where there is nothing."""
-    if call.service == "iam":
-        return [(_iam(call), "")]
-    if call.service == "sts" and "RoleArn" in call.params:
-        return [(str(call.params["RoleArn"]), "")]
-    if call.service != "ec2" or not call.mutating:
-        return [("*", "")]
-    place = f"arn:aws:ec2:{call.region}:{call.account}"
-    found = [(f"{place}:{kind}/*", "") for kind in MADE_BY.get(call.action, ())]
-    for thing in ids({k: v for k, v in call.params.items() if k != "TagSpecifications"}):
-        kind = KINDS[thing.partition("-")[0]]
-        owner = f"arn:aws:ec2:{call.region}:" if kind == "image" else place
-        found.append((f"{owner}:{kind}/{thing}", thing))
+    found: list[tuple[str, str]] = []
+    if call.service == "ec2" and call.mutating:
+        found = _of_ec2(call)
+    elif call.service == "iam":
+        found = [(arn, "") for arn in _of_iam(call)]
+    elif call.service == "ssm":
+        names = [call.params.get("Name"), *(call.params.get("Names") or [])]
+        place = f"arn:aws:ssm:{call.region}:"
+        found = [(f"{place}:parameter{name}", "") for name in names if name]
+    elif call.service == "elbv2":
+        found = [(str(call.params[name]), "") for name in ARNS if name in call.params]
+    elif call.service == "sts" and "RoleArn" in call.params:
+        found = [(str(call.params["RoleArn"]), "")]
     return found or [("*", "")]
 
 
-def _iam(call: Call) -> str:
-    place = f"arn:aws:iam::{call.account}"
-    for name, kind in (("RoleName", "role"), ("InstanceProfileName", "instance-profile")):
-        if name in call.params and kind.replace("-", "") in call.action.lower():
-            return f"{place}:{kind}/{call.params[name]}"
-    if "UserName" in call.params:
-        return f"{place}:user/{call.params['UserName']}"
-    return "*"
+def _of_ec2(call: Call) -> list[tuple[str, str]]:
+    place = f"arn:aws:ec2:{call.region}:{call.account}"
+    found = [(f"{place}:{kind}/*", "") for kind in MADE_BY.get(call.action, ())]
+    names = ONLY.get(call.action, tuple(call.params))
+    asked = {k: v for k, v in call.params.items() if k in names and k != "TagSpecifications"}
+    for thing in ids(asked):
+        kind = KINDS[thing.partition("-")[0]]
+        owner = f"arn:aws:ec2:{call.region}:" if kind == "image" else place
+        found.append((f"{owner}:{kind}/{thing}", thing))
+    return found
+
+
+def _of_iam(call: Call) -> Iterator[str]:
+    """A profile call is about the profile, also where it names a role; else role or user."""
+    place, path = f"arn:aws:iam::{call.account}", str(call.params.get("Path") or "/")
+    for name, kind in (
+        ("InstanceProfileName", "instance-profile"),
+        ("RoleName", "role"),
+        ("UserName", "user"),
+    ):
+        if name in call.params:
+            held = identities.iam_arn(call.account, kind, str(call.params[name]))
+            yield held or f"{place}:{kind}{path}{call.params[name]}"
+            return
 
 
 def tags_asked(params: Mapping[str, Any]) -> dict[str, str]:

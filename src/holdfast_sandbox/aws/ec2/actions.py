@@ -1,7 +1,7 @@
 """EC2: which action is answered by whom. What is in no table here is refused, loudly."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
@@ -114,18 +114,20 @@ SOURCES = {
 }
 
 
+# moto writes "pending" whatever the state is; a replayed launch must show the present one.
+CHANGES = {
+    path: change
+    for path, change in EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER.items()
+    if path != "RunInstances.Reservation.Instances.Instance.State"
+}
+
+
 class Strict(EC2Response):
     """moto's EC2 responses, told who calls and where instead of guessing it from headers."""
 
-    # moto writes "pending" whatever the state is; a replay must show the present one.
-    RESPONSE_KEY_PATH_TO_TRANSFORMER: ClassVar[dict[str, Callable[[Any], Any]]] = {
-        path: change
-        for path, change in EC2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER.items()
-        if path != "RunInstances.Reservation.Instances.Instance.State"
-    }
-
     def __init__(self, ask: Ask) -> None:
         super().__init__()
+        self.RESPONSE_KEY_PATH_TO_TRANSFORMER = CHANGES
         call = ask.call
         call.request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
         self.setup_class(call.request)
@@ -150,6 +152,9 @@ def answer(ask: Ask) -> Answer:
     action = ask.call.action
     if action not in OWN and action not in GUARDED and action not in LISTINGS:
         raise Gap("InvalidAction", f"The action {action} is not valid for this web service.")
+    if ask.params.get("DryRun"):
+        text = "Request would have succeeded, but DryRun flag is set."
+        raise AwsError("DryRunOperation", text, 412)
     strict = Strict(ask)
     if action in LISTINGS:
         return strict.written(list_things(ask, LISTINGS[action]))

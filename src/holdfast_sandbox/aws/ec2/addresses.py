@@ -4,7 +4,6 @@ from typing import Any
 
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ec2.utils import random_eip_association_id
 
 from holdfast_sandbox.aws.ec2 import quotas
 from holdfast_sandbox.aws.ec2.ask import Ask
@@ -62,22 +61,8 @@ def associate(ask: Ask) -> dict[str, Any]:
         raise AwsError(
             "Gateway.NotAttached", f"Network {subnet_vpc} is not attached to any internet gateway"
         )
-    bind(ask, held, nic)
+    ask.backend.bind(held, nic)
     return {"AssociationId": held.association_id}
-
-
-def bind(ask: Ask, held: ElasticAddress, nic: NetworkInterface) -> None:
-    """Move an elastic address to a link; what the link had before is freed."""
-    ask.backend.unbind(held)
-    older = ask.backend.reserved(nic.public_ip) if nic.public_ip else None
-    if older is not None:
-        older.eni, older.instance, older.association_id = None, None, None
-    elif nic.public_ip:
-        ask.world.state.pool.give_back(nic.public_ip)
-    nic.public_ip = held.public_ip
-    held.eni = nic  # type: ignore[assignment]
-    held.instance = nic.instance  # type: ignore[assignment]
-    held.association_id = random_eip_association_id()
 
 
 def _target(ask: Ask) -> NetworkInterface:

@@ -11,6 +11,7 @@ from moto.ec2.models import EC2Backend, ec2_backends, subnets
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.subnets import Subnet
+from moto.ec2.utils import random_eip_association_id
 
 from holdfast_sandbox.aws.ec2 import images
 from holdfast_sandbox.aws.ec2.instances import Machine
@@ -162,6 +163,19 @@ class Backend(EC2Backend):
             nic.public_ip = None
             if nic.instance is not None and nic.instance.state == "running":
                 nic.check_auto_public_ip()
+
+    def bind(self, held: ElasticAddress, nic: NetworkInterface) -> None:
+        """Move an elastic address to a link; what the link had before is freed."""
+        self.unbind(held)
+        older = self.reserved(nic.public_ip) if nic.public_ip else None
+        if older is not None:
+            older.eni, older.instance, older.association_id = None, None, None
+        elif nic.public_ip:
+            self.world.state.pool.give_back(nic.public_ip)
+        nic.public_ip = held.public_ip
+        held.eni = nic  # type: ignore[assignment]
+        held.instance = nic.instance  # type: ignore[assignment]
+        held.association_id = random_eip_association_id()
 
     def machines(self) -> Iterator[Machine]:
         """Every instance still listed, oldest first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.ec2.models.instances import Reservation
 
-from holdfast_sandbox.aws.ec2 import listing
+from holdfast_sandbox.aws.ec2 import listing, quotas
 from holdfast_sandbox.aws.ec2.ask import Ask
 from holdfast_sandbox.aws.ec2.backend import Backend
 from holdfast_sandbox.aws.ec2.fields import MACHINE_FILTERS, named
@@ -237,7 +237,29 @@ def table(one: Listing) -> Callable[[Ask], dict[str, Any]]:
     return lambda ask: listing.describe(ask, one)
 
 
+def account_attributes(ask: Ask) -> dict[str, Any]:
+    """DescribeAccountAttributes: the old view of the quotas, and the default VPC."""
+    place = (ask.call.account, ask.call.region)
+    default = next((vpc.id for vpc in ask.backend.vpcs.values() if vpc.is_default), "none")
+    values = {
+        "supported-platforms": "VPC",
+        "default-vpc": default,
+        "max-instances": f"{quotas.value(ask.world, quotas.ON_DEMAND, *place):g}",
+        "max-elastic-ips": f"{quotas.value(ask.world, quotas.ADDRESSES, *place):g}",
+        "vpc-max-elastic-ips": f"{quotas.value(ask.world, quotas.ADDRESSES, *place):g}",
+    }
+    wanted = ask.items("AttributeNames") or list(values)
+    return {
+        "AccountAttributes": [
+            {"AttributeName": name, "AttributeValues": [{"AttributeValue": values[name]}]}
+            for name in wanted
+            if name in values
+        ]
+    }
+
+
 ANSWERS: Mapping[str, Callable[[Ask], Any]] = {
+    "DescribeAccountAttributes": account_attributes,
     "DescribeInstances": instances,
     "DescribeInstanceStatus": instance_status,
     "DescribeSpotInstanceRequests": spot_requests,

@@ -17,17 +17,34 @@ from holdfast_sandbox.aws.faults import Facts, Kind
 
 USER_DATA = 16 * 1024
 MARKET_TERMS = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
-REFUSED = (
-    "LaunchTemplate",
-    "KernelId",
-    "RamdiskId",
-    "CapacityReservationSpecification",
-    "LicenseSpecifications",
-    "ElasticGpuSpecification",
-    "ElasticInferenceAccelerators",
-    "Ipv6Addresses",
-    "Ipv6AddressCount",
-    "EnclaveOptions",
+HONOURED = frozenset(
+    {
+        "BlockDeviceMappings",
+        "ClientToken",
+        "CreditSpecification",  # no effect: sandbox machines have no CPU credits
+        "DisableApiStop",
+        "DisableApiTermination",
+        "DryRun",
+        "EbsOptimized",
+        "IamInstanceProfile",
+        "ImageId",
+        "InstanceInitiatedShutdownBehavior",
+        "InstanceMarketOptions",
+        "InstanceType",
+        "KeyName",
+        "MaxCount",
+        "MetadataOptions",
+        "MinCount",
+        "Monitoring",
+        "NetworkInterfaces",
+        "Placement",
+        "PrivateIpAddress",
+        "SecurityGroupIds",
+        "SecurityGroups",
+        "SubnetId",
+        "TagSpecifications",
+        "UserData",
+    }
 )
 
 
@@ -49,9 +66,7 @@ class Launch:
 
 def plan(ask: Ask) -> Launch:
     """Check a request as the cloud does. Raises AwsError; changes nothing."""
-    for name in REFUSED:
-        if ask.params.get(name):
-            raise Gap("UnsupportedOperation", f"RunInstances with {name} is not emulated.")
+    _check_known(ask)
     least, most = _counts(ask)
     size = _size(ask)
     image = living_image(ask, ask.text("ImageId"), size.architecture)
@@ -89,6 +104,15 @@ def plan(ask: Ask) -> Launch:
         user_data=user_data,
         volumes=volume_plans(ask, image),
     )
+
+
+def _check_known(ask: Ask) -> None:
+    """Refuse what would be ignored silently."""
+    strange = [name for name in ask.params if name not in HONOURED and ask.params[name]]
+    placement = ask.params.get("Placement") or {}
+    strange += [f"Placement.{name}" for name in placement if name != "AvailabilityZone"]
+    if strange:
+        raise Gap("UnsupportedOperation", f"RunInstances with {strange[0]} is not emulated.")
 
 
 def _counts(ask: Ask) -> tuple[int, int]:
