@@ -82,26 +82,28 @@ class Site:
         if not self._credentials:
             added = self.client.json(calls.add_credentials("sandbox", "aws", self.keys))
             self._credentials = added["id"]
+            self.await_catalogue()
         return self._credentials
 
     def request(self, name: str, **more: Any) -> ClusterRequest:
         """What is sent for a new cluster: `preset` or `nodes`, and whatever else it shall say."""
-        wanted = {
-            "name": name,
-            "region": REGION_GROUP,
-            "cloudCredentialsIDs": [self.credentials()],
-            **more,
-        }
+        if "cloudCredentialsIDs" not in more:
+            more["cloudCredentialsIDs"] = [self.credentials()]
+        wanted = {"name": name, "region": REGION_GROUP, **more}
         return ClusterRequest.model_validate(wanted)
 
-    def create(self, name: str, **more: Any) -> "Holding":
-        """Have a cluster made, as soon as the catalogue of a new account is there."""
-        request = self.request(name, **more)
+    def await_catalogue(self) -> None:
+        """Wait until a new account's catalogue is there: a small cluster has no violations."""
+        request = self.request("first-look", preset="starter")
         wait_until(
-            f"the plan of {name} is free of violations",
+            "the catalogue is there",
             lambda: not self.client.json(calls.preview_cluster(request))["violations"],
             60,
         )
+
+    def create(self, name: str, **more: Any) -> "Holding":
+        """Have a cluster made. Raises Refused when it can't be."""
+        request = self.request(name, **more)
         return Holding(self, self.client.json(calls.create_cluster(request))["id"])
 
     @contextmanager

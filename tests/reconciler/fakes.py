@@ -4,9 +4,12 @@ They outlive the platform: a test lets a platform die and starts another on the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
+
+from tests.core.planner.build import a_node, a_region
 
 from holdfast.clock import Clock
 from holdfast.kube.port import KubeAccess, KubeUnreachable
@@ -24,7 +27,6 @@ from holdfast.model.resource import (
 from holdfast.model.workload import Node, Pod
 from holdfast.providers import errors
 from holdfast.providers.port import Creation, Scope
-from tests.core.planner.build import a_node, a_region
 
 LIVING = {Life.PENDING, Life.PRESENT}
 BOOT, SHUTDOWN = timedelta(seconds=2), timedelta(seconds=3)
@@ -68,7 +70,8 @@ class FakeCloud:
     tokens: dict[ResourceName, set[str]] = field(default_factory=dict)
     payloads: dict[MachineId, bytes] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
-    before_create: Callable[[Creation], None] = lambda creation: None
+    before_create: Callable[[Creation], Awaitable[None]] | None = None
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def check(self, region: str) -> Account:
         self.calls.append("check")
@@ -95,7 +98,8 @@ class FakeCloud:
     async def create(self, scope: Scope, creation: Creation) -> None:
         resource = creation.resource
         self.calls.append(f"create {resource.name}")
-        self.before_create(creation)
+        if self.before_create is not None:
+            await self.before_create(creation)
         self.tokens.setdefault(resource.name, set()).add(creation.token)
         self.refuse("create", resource.name)
         absent = [name for name in needs(resource) if not self.living(name)]
@@ -147,7 +151,7 @@ class FakeCloud:
     def _make(self, scope: Scope, resource: Resource) -> None:
         if self.living(resource.name) and not isinstance(resource, DOUBLED_BY_REPEAT):
             return
-        number = len(self.truth) + 1
+        number = next(self._numbers)
         is_machine = isinstance(resource, VirtualMachine)
         has_address = isinstance(resource, Address) or is_machine
         thing = Seen(

@@ -1,8 +1,8 @@
 """A platform on a store that outlives it, with virtual time: passes, agents, crashes.
 
-    @story
-    async def test_something(stage: Stage) -> None:
-        await stage.up()
+@story
+async def test_something(stage: Stage) -> None:
+    await stage.up()
 """
 
 import asyncio
@@ -12,6 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+
+from tests.contract.conftest import HandClock, SeededChance
+from tests.core.planner.build import KEYS, ONE, REGION, a_cluster
+from tests.reconciler.fakes import FakeCloud, FakeKubernetes
 
 from holdfast.engine.memory import MemoryEngine
 from holdfast.model.cluster import Cluster
@@ -30,9 +34,6 @@ from holdfast.reconciler.observe import REMOVE_MEMBER
 from holdfast.reconciler.world import Kubes, Platform, World
 from holdfast.store.store import Store, open_store
 from holdfast.store.vault import Vault
-from tests.contract.conftest import HandClock, SeededChance
-from tests.core.planner.build import KEYS, ONE, REGION, a_cluster
-from tests.reconciler.fakes import FakeCloud, FakeKubernetes
 
 WINDOW = timedelta(seconds=30)
 RULES = Rules(windows=dict.fromkeys(Cloud, WINDOW), listing_gap=timedelta(seconds=2))
@@ -78,9 +79,7 @@ class Stage:
             await store.credentials.add(tx, KEYS, "keys", Cloud.AWS, {"accessKeyId": "AKIA"})
             await store.regions.save(tx, KEYS, cloud.region)
         world = await _world(store, clock, chance, providers, kubernetes)
-        return cls(
-            store, clock, chance, cloud, kubernetes, providers, world, Loop(world, "first")
-        )
+        return cls(store, clock, chance, cloud, kubernetes, providers, world, Loop(world, "first"))
 
     async def restart(self) -> None:
         """The process died; another one starts on the same store."""
@@ -117,11 +116,11 @@ class Stage:
         return again
 
     async def until(self, holds: Callable[["Stage"], Coroutine[Any, Any, bool]]) -> int:
-        """Passes until it holds; raises when it never does."""
+        """Passes, at least one, until it holds; raises when it never does."""
         for number in range(PASSES):
+            await self.step()
             if await holds(self):
                 return number
-            await self.step()
         cluster, plan = await self.cluster(), await self.plan()
         raise AssertionError(f"never: {cluster.phase} {cluster.conditions} {plan}")
 

@@ -4,17 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tests.core.planner.build import ONE
+from tests.reconciler.fakes import endpoint_of
+from tests.reconciler.platform import Stage, is_deleted, is_settled, story
 
 from holdfast.identity import signatures
 from holdfast.model.certificate import CertificateState
-from holdfast.model.ids import ProviderId, ResourceName
+from holdfast.model.ids import ProviderId, ResourceName, cluster_key
 from holdfast.model.observed import Foreign, Life
 from holdfast.model.resource import FirewallRule, Role, VirtualMachine
 from holdfast.model.status import ClusterPhase, ConditionType
 from holdfast.planner import status
-from tests.core.planner.build import ONE
-from tests.reconciler.fakes import endpoint_of
-from tests.reconciler.platform import Stage, is_deleted, is_settled, story
+from holdfast.providers.port import Creation
 
 SUBNET = ResourceName("aws/subnet/eu-central-1a")
 
@@ -44,7 +45,7 @@ async def test_a_settled_pass_changes_nothing_and_comes_back_in_an_hour(stage: S
     before, calls = await stage.cluster(), len(stage.cloud.calls)
     told = await stage.told()
     await stage.wake()
-    assert (await stage.loop.handle("cluster:" + ONE)).after == status.SETTLED  # type: ignore[arg-type]
+    assert (await stage.loop.handle(cluster_key(ONE))).after == status.SETTLED
     assert stage.cloud.calls[calls:] == ["observe"]
     assert await stage.told() == told
     assert (await stage.cluster()).revision == before.revision
@@ -52,23 +53,19 @@ async def test_a_settled_pass_changes_nothing_and_comes_back_in_an_hour(stage: S
 
 @story
 async def test_intents_are_committed_before_the_first_call(stage: Stage) -> None:
-    saved: list[bool] = []
+    """I10: whenever the cloud is asked, the same key is in the store already."""
+    asked: list[str] = []
 
-    def look(creation: object) -> None:
-        saved.append("save" in order and order[-1] != "call-open")
+    async def look(creation: Creation) -> None:
+        async with stage.store.reading() as tx:
+            intent = (await stage.store.intents.of_cluster(tx, ONE))[creation.resource.name]
+        assert intent.token == creation.token
+        assert intent.calls >= 1
+        asked.append(creation.resource.name)
 
-    order: list[str] = []
-    original = stage.store.intents.save
-
-    async def save(tx: object, *intents: object) -> None:
-        await original(tx, *intents)  # type: ignore[arg-type]
-        order.append("save")
-
-    stage.store.intents.save = save  # type: ignore[method-assign]
     stage.cloud.before_create = look
     await stage.up(1, 1)
-    assert saved
-    assert all(saved)
+    assert len(asked) == len(stage.cloud.truth)
 
 
 @story
@@ -156,7 +153,7 @@ async def test_a_deletion_ends_with_a_signed_certificate_in_two_steps(stage: Sta
     calls_at = (await stage.cluster()).delete_calls_at
     assert calls_at
     assert certificate.listings[-1] - calls_at >= timedelta(seconds=30)
-    public = _public_key(stage)
+    public = signatures.public_key(stage.world.installation.signing_key_pem)
     assert signatures.verify(public, certificate.canonical().encode(), certificate.signature)
     altered = replace(certificate, foreign=("nothing",))
     assert not signatures.verify(public, altered.canonical().encode(), certificate.signature)
@@ -165,10 +162,6 @@ async def test_a_deletion_ends_with_a_signed_certificate_in_two_steps(stage: Sta
     assert stage.world.told.last == {}
     assert stage.world.pauses.known == {}
     assert stage.kubernetes.closed == 1
-
-
-def _public_key(stage: Stage) -> str:
-    return signatures.public_key(stage.world.installation.signing_key_pem)
 
 
 @story

@@ -94,14 +94,14 @@ def removals(observed: Observed) -> list[RemoveMember | Waiting]:
     lost = lost_members(machines)
     if not lost or initialises(machines):
         return []
-    living = living_members(observed.machines, observed.agents)
-    if not living:
-        return [Waiting(m.name, "no living control plane can take its member out") for m in lost]
     joined = [m for m in machines if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at]
     voters = len(joined) + sum(m.joined_at is not None for m in lost)
     if not has_quorum(len(joined), voters):
         reason = f"quorum lost: {len(joined)} of {voters} members live"
         return [Waiting("etcd", f"{reason}; a snapshot must be restored", on_person=True)]
+    living = living_members(observed.machines, observed.agents)
+    if not living:
+        return [Waiting(m.name, "no living control plane can take its member out") for m in lost]
     if not has_quorum(len(living), voters):
         return [Waiting("etcd", f"{len(living)} of {voters} members are heard; waiting for more")]
     return [RemoveMember(lost[0].id, living[0].id, f"{lost[0].name} is lost")]

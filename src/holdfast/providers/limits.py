@@ -71,15 +71,17 @@ class Limits:
     def slow(self, key: BucketKey, budget: Budget, retry_after: timedelta | None) -> timedelta:
         """The cloud said "too many calls": close the bucket for a while, longer each time.
 
-        Returns for how long: what the cloud asked for, else 1 s, doubling to 60 s.
+        Returns for how long: what the cloud asked for, else 1 s, doubling to 60 s. Answers to
+        calls that were under way when it was closed do not make it longer.
         """
         bucket = self._bucket(key, budget)
-        pause = max(retry_after or timedelta(0), bucket.pause)
-        opens = self._clock.monotonic() + pause.total_seconds()
-        if opens > bucket.open_at:
-            bucket.open_at = opens
+        now = self._clock.monotonic()
+        pause = retry_after or timedelta(0)
+        if now >= bucket.open_at:
+            pause = max(pause, bucket.pause)
             bucket.pause = min(bucket.pause * 2, LONGEST_PAUSE)
-        return pause
+        bucket.open_at = max(bucket.open_at, now + pause.total_seconds())
+        return timedelta(seconds=bucket.open_at - now)
 
     def went_well(self, key: BucketKey) -> None:
         """A call was answered without complaint: the next pause is the shortest again."""

@@ -10,12 +10,12 @@ from holdfast.model.certificate import CertificateState, DeletionCertificate, Re
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
 from holdfast.model.ids import ResourceName
-from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
 from holdfast.model.resource import DOUBLED_BY_REPEAT, Address, kind
 from holdfast.model.status import ClusterPhase, Condition
 from holdfast.model.wake import Again, Why
 from holdfast.planner import status, words
+from holdfast.planner.absence import is_over
 from holdfast.planner.removal import Removal, removal
 from holdfast.planner.status import Evidence
 from holdfast.reconciler.world import Held, World
@@ -98,27 +98,40 @@ def _come_back(
 async def _things(evidence: Evidence, tx: Tx, world: World, now: datetime) -> None:
     """What was seen is seen, what is terminal or missing long enough is removed."""
     observed, cluster = evidence.observed, evidence.cluster
-    known = await world.store.things.of_cluster(tx, cluster.id)
+    known = {t.id: t for t in await world.store.things.of_cluster(tx, cluster.id)}
     seen = {s.id: s for s in (*observed.things.values(), *observed.surplus)}
     rows = [_thing(cluster, s, now) for s in seen.values() if s.life is not Life.GONE]
-    gone = {s.id for s in seen.values() if s.life is Life.GONE}
-    for thing in known:
-        if thing.removed_at is not None or thing.id in seen:
+    gone = {s.id for s in seen.values() if s.life is Life.GONE and s.id in known}
+    for thing in known.values():
+        if thing.removed_at is not None or thing.id in seen or _is_blind(observed, thing.kind):
             continue
-        if _is_blind(observed, thing.kind):
-            continue
-        if cluster.is_deleting or thing.name in observed.things:
+        missing = _missing(thing, now)
+        if _is_gone(missing, evidence, world, now):
             gone.add(thing.id)
-            continue
-        missing = thing.missing_readings + 1
-        since = thing.missing_since or now
-        rows.append(replace(thing, missing_since=since, missing_readings=missing))
-        window = world.rules.window(cloud_of(thing.name))
-        if now - since >= window and missing >= world.rules.gone_readings:
-            gone.add(thing.id)
-    await world.store.things.seen(tx, cluster.id, rows)
-    known_ids = {thing.id for thing in known}
-    await world.store.things.removed(tx, cluster.id, gone & known_ids, now)
+        else:
+            rows.append(missing)
+    changed = [row for row in rows if _is_news(row, known.get(row.id))]
+    await world.store.things.seen(tx, cluster.id, changed)
+    if gone:
+        await world.store.things.removed(tx, cluster.id, gone, now)
+
+
+def _missing(thing: Thing, now: datetime) -> Thing:
+    """One more complete reading without it."""
+    since = thing.missing_since or now
+    return replace(thing, missing_since=since, missing_readings=thing.missing_readings + 1)
+
+
+def _is_gone(missing: Thing, evidence: Evidence, world: World, now: datetime) -> bool:
+    """Behind the window; at once when its name has another holder or all of it shall go."""
+    if evidence.cluster.is_deleting or missing.name in evidence.observed.things:
+        return True
+    since, readings = missing.missing_since or now, missing.missing_readings
+    return is_over(since, readings, missing.name, world.rules, now)
+
+
+def _is_news(row: Thing, known: Thing | None) -> bool:
+    return known is None or replace(row, first_seen_at=known.first_seen_at) != known
 
 
 def _is_blind(observed: Observed, thing_kind: str) -> bool:

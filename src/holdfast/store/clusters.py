@@ -17,6 +17,7 @@ from holdfast.store.database import Tx
 from holdfast.store.errors import NameTaken, Unknown
 from holdfast.store.tables import cluster_credentials, clusters
 
+ENDING = frozenset({ClusterPhase.DELETING, ClusterPhase.FAILED, ClusterPhase.DELETED})
 _ROW = clusters.c
 _SPEC: Codec[ClusterSpec] = Codec(ClusterSpec)
 _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
@@ -55,13 +56,13 @@ class Clusters:
         return [_cluster(row) for row in await tx.rows(query)]
 
     async def ask_delete(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
-        """The user wants it gone; asked again, it stays as it is. Raises Unknown."""
+        """The user wants it gone; asked again, a deletion that failed goes on. Raises Unknown."""
         cluster = await self._known(tx, cluster_id)
-        if cluster.is_deleting:
+        if cluster.is_deleting and cluster.phase is not ClusterPhase.FAILED:
             return cluster
-        return await self._change(
-            tx, cluster_id, delete_asked_at=self._clock.now(), phase=ClusterPhase.DELETING.value
-        )
+        asked_at = cluster.delete_asked_at or self._clock.now()
+        phase = ClusterPhase.DELETING.value
+        return await self._change(tx, cluster_id, delete_asked_at=asked_at, phase=phase)
 
     async def set_paused(self, tx: Tx, cluster_id: ClusterId, paused: bool) -> Cluster:  # noqa: FBT001
         """Whether passes may act on it. Raises Unknown."""
@@ -89,6 +90,8 @@ class Clusters:
         `revision` rises only when something changed that a user sees, not for every look at it.
         """
         before = await self._known(tx, cluster_id)
+        if before.is_deleting and phase not in ENDING:
+            phase = ClusterPhase.DELETING  # the pass began before the user asked for the end
         shown = {
             "phase": phase.value,
             "conditions": _CONDITIONS.encode(conditions),
