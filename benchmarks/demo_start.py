@@ -16,11 +16,11 @@ from demo.stage import ROOT
 from benchmarks import figure
 from benchmarks.figure import Figure
 from holdfast_sandbox.machines import image
+from holdfast_sandbox.machines.prepare.preparation import COLD_RECORD
 
 GOAL = 10.0
 LIMIT = 120.0
 FIRST_LINE = "Starting the sandbox cloud"
-RECORD = "preparation.json"  # {"seconds": ..., "parts": {...}} of the last cold preparation
 
 
 def measure() -> Sequence[Figure]:
@@ -56,7 +56,7 @@ def _until_story(process: subprocess.Popen[str], began: float) -> float:
 
 
 def _cold() -> str:
-    record = image.default_store() / RECORD
+    record = image.default_store() / COLD_RECORD
     if not record.exists():
         return f"cold preparation: no record in {record}"
     return f"cold preparation: {json.loads(record.read_text())['seconds']:g} s ({record})"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.core.planner.build import ONE
+from tests.core.planner.build import KEYS, ONE
 from tests.reconciler.platform import Stage, is_deleted, is_settled, story
 
 from holdfast.model.ids import ResourceName, cluster_key
@@ -196,9 +196,7 @@ async def test_a_key_is_read_once_a_pass_and_always_anew(stage: Stage) -> None:
     await stage.step()
     assert len(stage.providers.asked) == 1
     async with stage.store.writing() as tx:
-        cluster = await stage.cluster()
-        key = cluster.spec.clouds[0].credentials
-        await stage.store.credentials.replace_secret(tx, key, {"accessKeyId": "NEW"})
+        await stage.store.credentials.replace_secret(tx, KEYS, {"accessKeyId": "NEW"})
     await stage.step()
     assert stage.providers.asked[-1] == {"accessKeyId": "NEW"}
 

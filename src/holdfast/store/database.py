@@ -6,7 +6,15 @@ first and writes later fails at once when another connection committed in betwee
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +47,7 @@ _WRITES = "holdfast_writes"
 
 
 T = TypeVar("T")
+Connect = Callable[..., Awaitable[Any]]  # an awaitable that gives an aiosqlite.Connection
 
 
 async def unbroken(work: Awaitable[T]) -> T:
@@ -113,11 +122,12 @@ class Database:
     """The engine, one writer at a time, and the rule of one transaction per task.
 
     An in-memory database has a single connection: there readers take turns with the writer too.
+    `connect` makes the driver's connections in its stead: a simulation's run without threads.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connect: Connect | None = None) -> None:
         self.url = parsed(url)
-        self._engine = _engine(self.url)
+        self._engine = _engine(self.url, connect)
         self._writer = self._engine.execution_options(**{_WRITES: True})
         self._turn = asyncio.Lock()
         self._holding: set[asyncio.Task[Any] | None] = set()
@@ -200,9 +210,13 @@ def _in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
-def _engine(url: URL) -> AsyncEngine:
-    pool: dict[str, Any] = {} if _in_memory(url) else {"pool_size": CONNECTIONS, "max_overflow": 0}
-    engine = create_async_engine(url, **pool)
+def _engine(url: URL, connect: Connect | None) -> AsyncEngine:
+    options: dict[str, Any] = {}
+    if not _in_memory(url):
+        options |= {"pool_size": CONNECTIONS, "max_overflow": 0}
+    if connect is not None:
+        options["connect_args"] = {"async_creator_fn": connect}
+    engine = create_async_engine(url, **options)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine

@@ -141,9 +141,16 @@ async def open_store(url: str, vault: Vault, clock: Clock, chance: Chance) -> St
     if file is not None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = LockFile(file)
-    store = Store(database, vault, clock, chance, lock)
+    return await started(Store(database, vault, clock, chance, lock))
+
+
+async def started(store: Store) -> Store:
+    """Bring a new store's database up to date and expect the agents that it knows.
+
+    Raises UnusableDatabase; the store is closed then.
+    """
     try:
-        await migrate(database)
+        await migrate(store.database)
         async with store.reading() as tx:
             store.heartbeats.expect(await store.agents.heard(tx))
     except BaseException:

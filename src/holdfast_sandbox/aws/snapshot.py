@@ -1,10 +1,13 @@
 """All state in one pickle: apart, moto's backends would come back as strangers to each other."""
 
 import copyreg
+import io
 import pickle
 from threading import Lock, RLock
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal import mock_random
 
@@ -21,8 +24,27 @@ def _new_rlock() -> Any:
     return RLock()
 
 
+def _key(der: bytes) -> Any:
+    return serialization.load_der_private_key(der, None)
+
+
 copyreg.pickle(type(Lock()), lambda _: (_new_lock, ()))
 copyreg.pickle(type(RLock()), lambda _: (_new_rlock, ()))
+
+
+class _Pickler(pickle.Pickler):
+    """Knows private keys: KMS makes one for every account with an encrypted volume."""
+
+    def reducer_override(self, obj: object) -> Any:
+        """How a private key is written; everything else as usual."""
+        if not isinstance(obj, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            return NotImplemented
+        der = obj.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return _key, (der,)
 
 
 def dump(world: World) -> bytes:
@@ -34,7 +56,10 @@ def dump(world: World) -> bytes:
         }
         for backend in registry
     }
-    return pickle.dumps((FORMAT, held, world.state, mock_random.getstate(), world.faults.all()))
+    written = io.BytesIO()
+    state = (FORMAT, held, world.state, mock_random.getstate(), world.faults.all())
+    _Pickler(written).dump(state)
+    return written.getvalue()
 
 
 def load(world: World, raw: bytes) -> None:

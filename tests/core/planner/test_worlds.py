@@ -56,12 +56,16 @@ def hide(world: Tiny, which: int) -> None:
 
 
 def show(world: Tiny, which: int) -> None:
-    world.blind, world.losing, world.foreign = None, False, ()
+    world.blind, world.losing, world.lagging, world.foreign = None, False, False, ()
     world.sold_out.clear()
 
 
 def lose_answers(world: Tiny, which: int) -> None:
     world.losing = True
+
+
+def lag(world: Tiny, which: int) -> None:
+    world.lagging = True
 
 
 def sell_out(world: Tiny, which: int) -> None:
@@ -96,6 +100,7 @@ FAULTS: dict[str, Callable[[Tiny, int], None]] = {
     "hide": hide,
     "show": show,
     "lose answers": lose_answers,
+    "lag": lag,
     "sell out": sell_out,
     "kill a worker": kill_a_worker,
     "kill a control plane": kill_a_control_plane,
@@ -158,6 +163,7 @@ def test_a_world_without_faults_is_up_in_a_few_passes_and_asks_for_each_machine_
         assert world.made == control_planes + workers
         delete(world)
         assert comes_to_rest(world) < 15
+        assert world.refusals == 0  # whatever goes, its users went before
 
 
 @given(st.sampled_from([(1, 1), (1, 2), (3, 1)]), ANY_FAULTS)

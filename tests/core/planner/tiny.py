@@ -63,6 +63,8 @@ class Tiny:
     foreign: tuple[Foreign, ...] = ()
     blind: frozenset[str] | None = None  # kinds; empty means all; None: everything is visible
     losing: bool = False  # answers of creates are lost, after the effect
+    lagging: bool = False  # a new thing shows only with the next listing but one
+    refusals: int = 0  # of deletes that came before those of their users
     sold_out: set[OfferingKey] = field(default_factory=set)
     members: set[MachineId] = field(default_factory=set)  # of etcd
     nodes: set[str] = field(default_factory=set)
@@ -124,7 +126,7 @@ class Tiny:
         return {m.id: m for m in self.machines.values() if m.gone_at is None}
 
     def _observed(self) -> Observed:
-        shown = [s for s in self.truth.values() if not self._hides(s.resource)]
+        shown = [s for s in self.truth.values() if not self._hides(s)]
         things: dict[ResourceName, Seen] = {}
         surplus = []
         for each in sorted(shown, key=lambda s: (s.life is Life.GONE, s.created_at, s.id)):
@@ -146,8 +148,11 @@ class Tiny:
             kube=self._kube(),
         )
 
-    def _hides(self, resource: Resource) -> bool:
-        return self.blind is not None and (not self.blind or type(resource).__name__ in self.blind)
+    def _hides(self, thing: Seen) -> bool:
+        if self.lagging and self.now - (thing.created_at or AT) < 2 * TICK:
+            return True
+        kind = type(thing.resource).__name__
+        return self.blind is not None and (not self.blind or kind in self.blind)
 
     def _note(self, things: dict[ResourceName, Seen]) -> None:
         """What the store's tables of things and intents would hold."""
@@ -197,6 +202,10 @@ class Tiny:
         if isinstance(resource, VirtualMachine) and resource.offering in self.sold_out:
             self.intents.pop(resource.name, None)
             return Result(action, "CapacityUnavailable", "sold out")
+        for other in self.living(resource.name):
+            age = self.now - (other.created_at or AT)
+            is_doubled = isinstance(resource, DOUBLED_BY_REPEAT)
+            assert not is_doubled or age >= RULES.window(Cloud.AWS), f"{resource.name} twice"
         if not self.living(resource.name) or isinstance(resource, DOUBLED_BY_REPEAT):
             life = Life.PENDING if isinstance(resource, VirtualMachine) else Life.PRESENT
             self.add(resource, life)
@@ -222,6 +231,7 @@ class Tiny:
         name = present.resource.name
         held = any(name in f.holds for f in self.foreign) and len(self.living(name)) == 1
         if held or self.users(present):
+            self.refusals += 1
             return Result(action, "DependencyHeld", f"{name} is in use")
         if isinstance(present.resource, VirtualMachine):
             self._may_take(present.resource)

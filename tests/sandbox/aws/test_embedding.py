@@ -132,6 +132,18 @@ def test_a_restored_emulator_makes_no_id_twice(cloud: Cloud, network: Network) -
     assert launch(cloud, network, ClientToken="c")[0]["InstanceId"] != first
 
 
+def test_a_snapshot_holds_encrypted_disks(cloud: Cloud, network: Network) -> None:
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8, "Encrypted": True}}
+    up = launch(cloud, network, BlockDeviceMappings=[disk])[0]["InstanceId"]
+    cloud.settle()
+    before = cloud.emulator.truth()
+
+    cloud.emulator.restore(cloud.emulator.snapshot())
+
+    assert cloud.emulator.truth() == before
+    assert instance(cloud, up)["State"]["Name"] == "running"
+
+
 def test_a_snapshot_of_another_format_is_refused(cloud: Cloud) -> None:
     import pickle  # noqa: PLC0415
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from holdfast.model.ids import ProviderId
 from holdfast.model.offering import Cloud
 from holdfast.providers.limits import Budget
 from holdfast.providers.sim.clouds import TRAITS
@@ -127,11 +126,3 @@ class Addresses:
         """Nobody has it any more."""
         if address:
             self.freed.append(address)
-
-
-@dataclass(slots=True)
-class Cursor:
-    """Private addresses of one subnet: the next free one in turn, so that reuse comes late."""
-
-    subnet: ProviderId
-    next: int = 4  # the first ones are the cloud's own. Source: AWS VPC, "Subnet sizing"

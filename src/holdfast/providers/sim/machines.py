@@ -1,10 +1,10 @@
 """The life of a machine at the cloud: pending, running, ending, ended; and ends before its time."""
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from holdfast.model.ids import ProviderId
 from holdfast.model.observed import Life
-from holdfast.model.resource import VirtualMachine
 from holdfast.providers.sim.account import Site
 from holdfast.providers.sim.faults import Facts, Kind
 from holdfast.providers.sim.record import Bill
@@ -75,11 +75,15 @@ def end(world: World, site: Site, thing_id: ProviderId, evidence: str) -> None:
     thing = site.shelf.living(thing_id)
     if thing is None:
         return
-    for user in site.shelf.users_of(thing_id):
-        if user.kind == "AddressBinding":
-            world.remove(site, user.id)
+    bindings = [one for one in site.shelf.users_of(thing_id) if one.kind == "AddressBinding"]
+    for binding in bindings:
+        world.remove(site, binding.id)
+    if not bindings:
+        world.addresses.free(thing.public_ip)
+    if thing.private_ip is not None:
+        for ref in thing.refs:
+            site.shelf.leases.get(ref, {}).pop(int(IPv4Address(thing.private_ip)), None)
     thing = replace(thing, life=Life.GONE, evidence=evidence, public_ip=None)
-    _free(world, site, thing_id)
     world.write(site, site.shelf.histories[thing_id], thing)
     world.record.bills[thing_id].until = world.timeline.now
     world.tell(site, thing, "ended", evidence)
@@ -113,20 +117,3 @@ def start(world: World, site: Site, thing_id: ProviderId) -> None:
 def _unlist(world: World, site: Site, thing_id: ProviderId) -> None:
     if site.shelf.thing(thing_id) is not None:
         world.remove(site, thing_id)
-
-
-def _free(world: World, site: Site, thing_id: ProviderId) -> None:
-    """Give its addresses back; a reserved address is not the machine's."""
-    thing = site.shelf.living(thing_id)
-    if thing is None or not isinstance(thing.resource, VirtualMachine):
-        return
-    world.addresses.free(thing.public_ip)
-    if thing.private_ip is None:
-        return
-    for ref in thing.refs:
-        site.shelf.leases.get(ref, {}).pop(_number(thing.private_ip), None)
-
-
-def _number(address: str) -> int:
-    parts = [int(part) for part in address.split(".")]
-    return (parts[0] << 24) + (parts[1] << 16) + (parts[2] << 8) + parts[3]

@@ -1,7 +1,9 @@
 """The preparation as a whole: what is missing is made, in order, and then declared usable."""
 
+import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +39,7 @@ NEEDED = {
     "ip": "iproute2",
 }
 GO_CACHE_MIB = 5000
+COLD_RECORD = "preparation.json"  # how long the last preparation took that found nothing made
 
 
 def prepare(store: Path, versions: Sequence[str], progress: Progress) -> Prepared:
@@ -101,7 +104,7 @@ class _Plan:
 
     def make(self) -> Prepared:
         """Make every part that is missing."""
-        missing = self._shop.missing(self._all())
+        began, missing = time.monotonic(), self._shop.missing(self._all())
         self._shop.check_space(missing)
         if self._shop.missing([*self.kubernetes.values(), *self._programs()]):
             self._go = self._toolchain()
@@ -112,9 +115,15 @@ class _Plan:
         self._shop.ensure(self._golden())
         made = self._prepared()
         image.save(made)
+        if len(missing) == len(self._all()):
+            self._record(time.monotonic() - began)
         if not sweep.living(self._shop.store / sweep.MACHINES):
             self._shop.remove_outdated(self._all())
         return made
+
+    def _record(self, seconds: float) -> None:
+        facts = {"seconds": round(seconds, 1), "versions": list(self.kubernetes)}
+        (self._shop.store / COLD_RECORD).write_text(json.dumps(facts) + "\n")
 
     def _all(self) -> list[Part]:
         parts = [self.base, *self._programs(), *self.kubernetes.values()]

@@ -1,0 +1,137 @@
+"""Leases, failures, the rescan and the engine around passes."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from tests.core.planner.build import ONE
+from tests.reconciler.platform import Stage, is_settled, story
+
+from holdfast.model.ids import ClusterId, cluster_key
+from holdfast.model.wake import Again, Why
+from holdfast.planner.status import SETTLED
+from holdfast.reconciler import loop as loops
+from holdfast.reconciler.loop import LATER, Loop
+
+KEY = cluster_key(ONE)
+
+
+@story
+async def test_a_key_that_is_not_due_has_no_pass(stage: Stage) -> None:
+    await stage.up(1, 0)
+    calls = len(stage.cloud.calls)
+    stage.clock.turn(1)
+    again = await stage.loop.handle(KEY)
+    assert len(stage.cloud.calls) == calls
+    assert timedelta(minutes=50) < again.after <= SETTLED
+
+
+@story
+async def test_a_key_that_another_holds_is_waited_for(stage: Stage) -> None:
+    await stage.create(1, 0)
+    await stage.store.leases.take(KEY, "another", timedelta(seconds=20))
+    again = await stage.loop.handle(KEY)
+    assert stage.cloud.calls == []
+    assert again.after == timedelta(seconds=20)
+
+
+@story
+async def test_an_unknown_and_a_deleted_cluster_are_left_alone(stage: Stage) -> None:
+    assert (await stage.loop.handle(cluster_key(ClusterId("none")))).after == SETTLED
+    async with stage.store.writing() as tx:
+        await stage.store.leases.wake(tx, cluster_key(ClusterId("none")), Why.USER)
+    assert (await stage.loop.handle(cluster_key(ClusterId("none")))).after == SETTLED
+    assert stage.cloud.calls == []
+
+
+@story
+async def test_a_pass_that_raises_comes_back_in_growing_gaps_and_harms_nobody(
+    stage: Stage,
+) -> None:
+    await stage.create(1, 0)
+    well = stage.cloud.observe
+
+    async def broken(*args: Any) -> Any:
+        raise ZeroDivisionError
+
+    stage.cloud.observe = broken  # type: ignore[method-assign]
+    gaps = []
+    for _ in range(8):
+        again = await stage.loop.handle(KEY)
+        assert again.why is Why.RETRY
+        gaps.append(again.after)
+        stage.clock.turn(again.after.total_seconds())
+    assert gaps[0] == LATER
+    assert gaps[-1] > timedelta(seconds=20)
+    stage.cloud.observe = well  # type: ignore[method-assign]
+    await stage.until(is_settled)
+
+
+@story
+async def test_a_wake_during_a_pass_makes_it_due_at_once(stage: Stage) -> None:
+    await stage.up(1, 0)
+    well = stage.cloud.observe
+
+    async def interrupted(*args: Any) -> Any:
+        await stage.wake()
+        return await well(*args)
+
+    stage.cloud.observe = interrupted  # type: ignore[method-assign]
+    await stage.wake()
+    again = await stage.loop.handle(KEY)
+    assert again.after == timedelta(0)
+    assert again.why is Why.USER
+    stage.cloud.observe = well  # type: ignore[method-assign]
+    assert (await stage.loop.handle(KEY)).after == SETTLED
+
+
+@story
+async def test_a_settled_pass_writes_twice_and_gives_the_lease_back_with_its_record(
+    stage: Stage,
+) -> None:
+    await stage.up(1, 1)
+    await stage.wake()
+    writing, writes = stage.store.database.writing, []
+
+    def counted() -> Any:
+        writes.append(1)
+        return writing()
+
+    stage.store.database.writing = counted  # type: ignore[method-assign]
+    await stage.loop.handle(KEY)
+    assert len(writes) == 2  # take; record and finish
+    assert await stage.store.leases.take(KEY, "next", timedelta(seconds=1)) is None  # not due
+    await stage.wake()
+    assert await stage.store.leases.take(KEY, "next", timedelta(seconds=1)) is not None
+
+
+@story
+async def test_the_engine_brings_a_cluster_up_by_wakes_and_the_rescan(stage: Stage) -> None:
+    """Nobody tells the engine: the rescan finds the row, passes and agents do the rest."""
+    await stage.create(1, 1)
+    stage.store.on_wake(stage.world.engine.wake)
+    serving = asyncio.create_task(loops.run(stage.world, "host:1", 4))
+    try:
+        for _ in range(3000):
+            await asyncio.sleep(0.001)
+            plan = await stage.plan()
+            if plan and await is_settled(stage):
+                break
+            await stage.agents()
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+    assert await is_settled(stage)
+    assert len(stage.cloud.machines()) == 2
+
+
+@story
+async def test_leases_of_an_earlier_process_are_cleared_at_the_start(stage: Stage) -> None:
+    await stage.create(1, 0)
+    await stage.store.leases.take(KEY, "a dead process", timedelta(hours=1))
+    await stage.restart()
+    assert isinstance(stage.loop, Loop)
+    assert isinstance(await stage.loop.handle(KEY), Again)
+    assert "observe" in stage.cloud.calls
