@@ -169,7 +169,7 @@ async def test_an_incomplete_shared_listing_wakes_nobody(stage: Stage) -> None:
         await listed(*args)
         return (Blind(frozenset({"VirtualMachine"}), "503"),)
 
-    stage.cloud.observe = partial  # type: ignore[method-assign]
+    stage.cloud.observe = partial  # type: ignore[method-assign, assignment]
     await stage.account_pass()
     assert not await is_due(stage)
 

@@ -20,6 +20,15 @@ from holdfast.model.resource import Role
 from holdfast.store.database import Database, Tx
 
 LIMIT = 150
+# Every effect of a creation; of the others, whose worlds must be built first, a sample.
+STRIDES = {
+    ("create", "after"): 1,
+    ("create", "before"): 2,
+    ("heal", "after"): 1,
+    ("heal", "before"): 2,
+    ("delete", "after"): 3,
+    ("delete", "before"): 3,
+}
 Scenario = Callable[[Stage], Awaitable[bool]]
 
 
@@ -125,7 +134,7 @@ def effects_of(scenario: str) -> int:
 @pytest.mark.parametrize("mode", ["before", "after"])
 @pytest.mark.parametrize("scenario", ["create", "heal", "delete"])
 def test_a_crash_at_any_effect_is_healed(scenario: str, mode: str) -> None:
-    for number in range(effects_of(scenario)):
+    for number in range(0, effects_of(scenario), STRIDES[scenario, mode]):
         try:
             asyncio.run(run(scenario, number, mode))
         except AssertionError as wrong:
@@ -144,7 +153,8 @@ def test_the_sweep_dies_where_it_is_told_to() -> None:
                 await stage.step()
             except* Crash as crash:
                 died.extend(str(each) for each in crash.exceptions)
-            assert stage.cloud.truth == {}
+            first = stage.cloud.effects.log[0].removeprefix("create ")
+            assert first not in {s.resource.name for s in stage.cloud.truth.values()}
 
     asyncio.run(once())
     assert died

@@ -8,6 +8,7 @@ from typing import Any
 from tests.core.planner.build import ONE
 from tests.reconciler.platform import Stage, is_settled, story
 
+from holdfast.identity.certificates import expires_at
 from holdfast.model.ids import ClusterId, cluster_key
 from holdfast.model.wake import Again, Why
 from holdfast.planner.status import SETTLED
@@ -55,7 +56,7 @@ async def test_a_pass_that_raises_comes_back_in_growing_gaps_and_harms_nobody(
     async def broken(*args: Any) -> Any:
         raise ZeroDivisionError
 
-    stage.cloud.observe = broken  # type: ignore[method-assign]
+    stage.cloud.observe = broken  # type: ignore[method-assign, assignment]
     gaps = []
     for _ in range(8):
         again = await stage.loop.handle(KEY)
@@ -77,7 +78,7 @@ async def test_a_wake_during_a_pass_makes_it_due_at_once(stage: Stage) -> None:
         await stage.wake()
         return await well(*args)
 
-    stage.cloud.observe = interrupted  # type: ignore[method-assign]
+    stage.cloud.observe = interrupted  # type: ignore[method-assign, assignment]
     await stage.wake()
     again = await stage.loop.handle(KEY)
     assert again.after == timedelta(0)
@@ -135,3 +136,20 @@ async def test_leases_of_an_earlier_process_are_cleared_at_the_start(stage: Stag
     assert isinstance(stage.loop, Loop)
     assert isinstance(await stage.loop.handle(KEY), Again)
     assert "observe" in stage.cloud.calls
+
+
+@story
+async def test_the_client_of_a_cluster_is_renewed_before_its_certificate_expires(
+    stage: Stage,
+) -> None:
+    await stage.up(1, 0)
+    assert len(stage.kubernetes.accesses) == 1
+    for days, clients in ((19, 1), (2, 2), (19, 2)):
+        stage.clock.turn(days * 24 * 3600)
+        await stage.wake()
+        await stage.step()
+        assert len(stage.kubernetes.accesses) == clients
+    first, second = (access.certificate_pem for access in stage.kubernetes.accesses)
+    assert expires_at(second) - expires_at(first) >= timedelta(days=20)
+    await stage.world.kubes.close()
+    assert stage.kubernetes.closed == 2

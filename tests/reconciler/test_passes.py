@@ -10,6 +10,7 @@ from tests.reconciler.platform import Stage, is_deleted, is_settled, story
 
 from holdfast.identity import signatures
 from holdfast.model.certificate import CertificateState
+from holdfast.model.cluster import Cluster
 from holdfast.model.ids import ProviderId, ResourceName, cluster_key
 from holdfast.model.observed import Foreign, Life
 from holdfast.model.resource import FirewallRule, Role, VirtualMachine
@@ -190,9 +191,8 @@ async def test_a_deletion_that_a_foreign_machine_holds_fails_names_it_and_then_e
     await stage.until(is_deleted)
 
 
-def _condition(cluster: object, kind: ConditionType) -> str:
-    conditions = cluster.conditions  # type: ignore[attr-defined]
-    return next(c.message for c in conditions if c.type is kind)
+def _condition(cluster: Cluster, kind: ConditionType) -> str:
+    return next(c.message for c in cluster.conditions if c.type is kind)
 
 
 @story

@@ -9,10 +9,11 @@ from tests.core.planner.build import KEYS, ONE
 from tests.reconciler.platform import Stage, is_deleted, is_settled, story
 
 from holdfast.model.ids import ResourceName, cluster_key
-from holdfast.model.resource import Role
+from holdfast.model.resource import Role, VirtualMachine
 from holdfast.model.status import ClusterPhase, ConditionType
 from holdfast.model.workload import Pod
 from holdfast.providers import errors
+from holdfast.providers.port import Creation
 from holdfast.reconciler.world import Held
 from holdfast.store.errors import LeaseLost
 
@@ -104,13 +105,13 @@ async def test_capacity_that_is_gone_in_one_zone_is_taken_in_another(stage: Stag
             if f"{offering.instance_type}/{offering.zone}" in sold_out:
                 raise errors.CapacityUnavailable(name, "InsufficientInstanceCapacity", "none")
 
-    wanted: dict[str, object] = {}
+    wanted: dict[str, VirtualMachine] = {}
 
-    async def look(creation: object) -> None:
-        resource = creation.resource  # type: ignore[attr-defined]
-        wanted[resource.name] = resource
+    async def look(creation: Creation) -> None:
+        if isinstance(creation.resource, VirtualMachine):
+            wanted[creation.resource.name] = creation.resource
 
-    stage.cloud.before_create, stage.cloud.refuse = look, refuse  # type: ignore[assignment]
+    stage.cloud.before_create, stage.cloud.refuse = look, refuse
     await stage.until(is_settled)
     workers = await stage.of(Role.WORKER)
     assert {w.offering.zone for w in workers} == {"eu-central-1b"}

@@ -10,6 +10,7 @@ import http.client
 import json
 import logging
 import random
+import socket
 import ssl
 import threading
 import time
@@ -21,6 +22,7 @@ from holdfast.agent.crypto import Key, is_signed
 from holdfast.agent.state import State
 
 SECONDS = 10.0
+UNACKNOWLEDGED_MS = 3000  # a way that leads nowhere any more, as when our public address changed
 SAME_MESSAGE = 45.0  # seconds that one signed message is repeated; its clock must stay fresh
 LONGEST_PAUSE = 5.0  # other messages wait behind the one that is retried
 
@@ -136,10 +138,10 @@ class Uplink:
         was_open = self._connection is not None
         try:
             response = self._sent(path, body, headers)
-        except (ConnectionError, http.client.BadStatusLine):
-            # The platform may have closed an idle connection just now: that is no failure.
+        except (OSError, http.client.BadStatusLine) as error:
+            # An idle connection may have been closed, or its way may have died: that is no failure.
             self._close()
-            if not was_open:
+            if not was_open or not _is_broken(error):
                 raise
             response = self._sent(path, body, headers)
         data = response.read()
@@ -164,6 +166,10 @@ class Uplink:
             self._connection = http.client.HTTPSConnection(
                 parts.hostname or "", parts.port or 443, timeout=SECONDS, context=self._tls
             )
+            self._connection.connect()
+            self._connection.sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS
+            )
         return self._connection
 
     def close(self) -> None:
@@ -182,6 +188,13 @@ class Uplink:
                 self.skew = time.time() - email.utils.parsedate_to_datetime(date).timestamp()
             except ValueError:
                 log.warning("the platform's Date header cannot be read: %r", date)
+
+
+def _is_broken(error: Exception) -> bool:
+    """True when the connection is gone, False when an answer only takes too long."""
+    if isinstance(error, TimeoutError):
+        return error.errno is not None  # the kernel's word; Python's own time-out has no number
+    return isinstance(error, ConnectionError | http.client.BadStatusLine)
 
 
 def _seconds(header: str | None) -> float:

@@ -42,6 +42,12 @@ def pod(item: Json) -> Pod:
     )
 
 
+def changed(event: Json) -> str:
+    """The name of the node that an event of a watch is about; empty for an error that ends it."""
+    name: str = event["object"]["metadata"].get("name", "")
+    return name
+
+
 def system_ready(deployments: Iterable[Json], daemon_sets: Iterable[Json]) -> bool:
     """CoreDNS has an available replica and every system DaemonSet runs wherever it should."""
     by_name = {item["metadata"]["name"]: item for item in deployments}

@@ -8,9 +8,10 @@ import asyncio
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -20,8 +21,13 @@ from holdfast.model.observed import KubeSeen
 from holdfast.model.workload import Pod
 
 DEADLINE = httpx2.Timeout(4.0, connect=2.0)
+LONGEST = 8.0  # seconds for a whole answer, also for one that trickles
 WATCH_DEADLINE = httpx2.Timeout(None, connect=2.0, read=330.0)
+APPS = "/apis/apps/v1/namespaces"
 PATCH = {"Content-Type": "application/merge-patch+json"}
+# RuntimeError: the client was closed meanwhile, because its cluster is gone.
+FAILED = (httpx2.HTTPError, httpx2.InvalidURL, OSError, RuntimeError)
+UNREADABLE = (KeyError, ValueError, TypeError, AttributeError)
 
 
 class HttpKube:
@@ -38,19 +44,24 @@ class HttpKube:
 
     async def look(self) -> KubeSeen:
         """Nodes, and whether CoreDNS and the pod network are ready."""
-        nodes, deployments, plain, flannel, version = await asyncio.gather(
+        # Each ends by its own deadline: a connection that is cancelled while it opens would leak.
+        answered = await asyncio.gather(
             self._list("/api/v1/nodes"),
-            self._list("/apis/apps/v1/namespaces/kube-system/deployments"),
-            self._list("/apis/apps/v1/namespaces/kube-system/daemonsets"),
-            self._list("/apis/apps/v1/namespaces/kube-flannel/daemonsets"),
+            self._list(f"{APPS}/kube-system/deployments"),
+            self._list(f"{APPS}/kube-system/daemonsets"),
+            self._list(f"{APPS}/kube-flannel/daemonsets", absent_is_fine=True),
             self._call("GET", "/version"),
+            return_exceptions=True,
         )
-        found = [answers.node(item) for item in nodes]
-        return KubeSeen(
-            nodes={node.name: node for node in found},
-            system_ready=answers.system_ready(deployments, (*plain, *flannel)),
-            version=str(version.get("gitVersion", "")),
-        )
+        nodes, deployments, plain, flannel = (_whole(answer) for answer in answered[:4])
+        version = _whole(answered[4])
+        with _readable("look"):
+            found = [answers.node(item) for item in nodes]
+            return KubeSeen(
+                nodes={node.name: node for node in found},
+                system_ready=answers.system_ready(deployments, (*plain, *flannel)),
+                version=str(version.get("gitVersion", "")),
+            )
 
     async def delete_node(self, name: str) -> None:
         """Remove a Node object; one that is gone already is fine."""
@@ -64,7 +75,8 @@ class HttpKube:
     async def pods_on(self, node: str) -> tuple[Pod, ...]:
         """All pods bound to a node."""
         items = await self._list(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")
-        return tuple(answers.pod(item) for item in items)
+        with _readable(f"pods on {node}"):
+            return tuple(answers.pod(item) for item in items)
 
     async def evict(self, pod: Pod) -> bool:
         """Ask for an eviction. False: a PodDisruptionBudget forbids it now (429)."""
@@ -86,18 +98,20 @@ class HttpKube:
         path = "/api/v1/nodes?watch=1&resourceVersion=0&timeoutSeconds=300"
         try:
             async with self._client.stream("GET", path, timeout=WATCH_DEADLINE) as response:
+                if not response.is_success:
+                    raise KubeUnreachable(f"watch nodes: {response.status_code}")
                 async for line in response.aiter_lines():
                     if line:
-                        yield json.loads(line)["object"]["metadata"].get("name", "")
-        except (httpx2.HTTPError, KeyError, ValueError) as error:
+                        yield answers.changed(json.loads(line))
+        except (*FAILED, *UNREADABLE) as error:
             raise KubeUnreachable(f"watch nodes: {_words(error)}") from error
 
     async def close(self) -> None:
         """Drop connections."""
         await self._client.aclose()
 
-    async def _list(self, path: str) -> list[dict[str, Any]]:
-        body = await self._call("GET", path, absent_is_fine=True)
+    async def _list(self, path: str, *, absent_is_fine: bool = False) -> list[dict[str, Any]]:
+        body = await self._call("GET", path, absent_is_fine=absent_is_fine)
         items: list[dict[str, Any]] = body.get("items") or []
         return items
 
@@ -107,25 +121,45 @@ class HttpKube:
         response = await self._send(method, path, body)
         if absent_is_fine and response.status_code == httpx2.codes.NOT_FOUND:
             return {}
-        answer: dict[str, Any] = _checked(response)
-        return answer
+        return _checked(response)
 
     async def _send(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         headers = PATCH if method == "PATCH" else None
         try:
-            return await self._client.request(method, path, json=body, headers=headers)
-        except (httpx2.HTTPError, OSError) as error:
+            async with asyncio.timeout(LONGEST):
+                return await self._client.request(method, path, json=body, headers=headers)
+        except FAILED as error:
             raise KubeUnreachable(f"{method} {path}: {_words(error)}") from error
 
 
-def _checked(response: httpx2.Response) -> Any:
+Answer = TypeVar("Answer")
+
+
+def _whole(answer: Answer | BaseException) -> Answer:
+    """An answer of several that were asked for at once; raises the failure that came instead."""
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _checked(response: httpx2.Response) -> dict[str, Any]:
+    path = response.request.url.path
     if not response.is_success:
-        detail = response.text[:200]
-        raise KubeUnreachable(f"{response.request.url.path}: {response.status_code} {detail}")
+        raise KubeUnreachable(f"{path}: {response.status_code} {response.text[:200]}")
+    with _readable(path):
+        body = response.json()
+        if not isinstance(body, dict):
+            raise TypeError("a JSON object was expected")
+        return body
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """An answer that is none of an API server's counts as no answer."""
     try:
-        return response.json()
-    except ValueError as error:
-        raise KubeUnreachable(f"{response.request.url.path}: not JSON") from error
+        yield
+    except UNREADABLE as error:
+        raise KubeUnreachable(f"{what}: an answer that can't be read: {error!r}") from error
 
 
 def _words(error: Exception) -> str:

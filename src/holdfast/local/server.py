@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 GRACE = 3  # seconds for open requests when the server stops
+GOODBYE = 0.3  # seconds for a client to answer that its connection is closed
 
 
 class PortInUse(Exception):
@@ -60,6 +61,19 @@ class Server(uvicorn.Server):
         """End open streams, then the server."""
         self._stopping.set()
         self.should_exit = True
+        asyncio.get_running_loop().call_later(GOODBYE, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """Drop connections that were closed and whose client does not answer TLS's goodbye.
+
+        A client that keeps an idle connection reads nothing from it; requests go on.
+        """
+        for connection in tuple(self.server_state.connections):
+            transport = connection.transport
+            if transport is not None and transport.is_closing():
+                transport.abort()
+        if self.server_state.connections:
+            asyncio.get_running_loop().call_later(GOODBYE, self._hang_up)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

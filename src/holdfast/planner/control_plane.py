@@ -115,11 +115,14 @@ def has_quorum(living: int, members: int) -> bool:
 def endpoint_holder(observed: Observed) -> Machine | None:
     """The control plane that users shall reach: the present holder while it lives, else another.
 
-    Before anything joined it is the first one that the cloud shows as running.
+    A silent agent is not enough to move the address while the API answers through it: a move
+    breaks connections, and with them silences agents. Before anything joined it is the first
+    one that the cloud shows as running.
     """
     living = living_members(observed.machines, observed.agents)
     bound = _bound(observed)
-    if bound is not None and bound.is_wanted and (not living or bound in living):
+    answers = not living or bound in living or observed.kube is not None
+    if bound is not None and bound.is_wanted and answers:
         return bound
     if living:
         return living[0]

@@ -19,6 +19,7 @@ from holdfast.model.resource import Role
 from holdfast.model.spec import ClusterSpec, NodeRequest
 
 ROOT_DISK_GIB = 30
+WORTH_STAYING = Decimal("1.25")  # how much dearer the own zone may be than another
 # AWS Service Quotas: vCPUs of running on-demand standard instances, of spot ones, addresses, VPCs.
 VCPU_QUOTAS = {CapacityType.ON_DEMAND: "L-1216C47A", CapacityType.SPOT: "L-34B43A08"}
 ADDRESS_QUOTA = "L-0263D0A3"
@@ -101,7 +102,11 @@ def zone_for(spec: ClusterSpec, request: NodeRequest, zones: Sequence[str]) -> s
 def offering_for(
     request: NodeRequest, region: Region, zone: str, sold_out: frozenset[OfferingKey]
 ) -> Offering | None:
-    """The cheapest offering that fits the request: in its zone, else in any other zone."""
+    """The cheapest offering that fits the request: in its zone, else in any other zone.
+
+    A zone that has run out of small machines must not lead to big ones: one that costs more than
+    a quarter above what another zone asks is not worth staying for.
+    """
     fitting = tuple(
         offer
         for offer in region.offerings
@@ -112,7 +117,10 @@ def offering_for(
         and offer.arch in region.images
     )
     home = tuple(offer for offer in fitting if offer.key.zone == zone)
-    return _best(request, home) or _best(request, fitting)
+    here, anywhere = _best(request, home), _best(request, fitting)
+    if here is None or anywhere is None or here.price > anywhere.price * WORTH_STAYING:
+        return anywhere
+    return here
 
 
 def _best(request: NodeRequest, offerings: tuple[Offering, ...]) -> Offering | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from holdfast.identity import pki
 from holdfast.kube.port import Kube, KubeAccess, KubeUnreachable
@@ -14,18 +14,18 @@ from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Observed, Se
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
 from holdfast.model.spec import CloudSpec
+from holdfast.planner.control_plane import lost_members
 from holdfast.planner.desired import API_PORT
 from holdfast.planner.rules import Rules
 from holdfast.providers.errors import ProviderError
 from holdfast.providers.port import Provider, Scope
-from holdfast.reconciler.world import World
+from holdfast.reconciler.world import OUR_CERTIFICATE, World
 from holdfast.store.database import Tx
 from holdfast.store.intents import Intent
 from holdfast.store.orders import Order
 from holdfast.store.things import Thing
 
 PKI = "pki"
-OUR_CERTIFICATE = timedelta(days=30)
 REMOVE_MEMBER = "remove-etcd-member"
 LISTING_TIMEOUT = 30.0  # seconds; a pass must never hang on one cloud
 
@@ -161,10 +161,12 @@ def _with_orders(recorded: Recorded, now: datetime) -> dict[MachineId, Machine]:
 
 
 async def _recorded(cluster: Cluster, tx: Tx, world: World) -> Recorded:
+    """A control plane that is gone counts until its etcd member is out, however fast it went."""
     store = world.store
-    machines = await store.machines.of_cluster(tx, cluster.id)
+    machines = await store.machines.of_cluster(tx, cluster.id, gone=True)
+    members = {machine.id for machine in lost_members(machines)}
     return Recorded(
-        machines={machine.id: machine for machine in machines},
+        machines={m.id: m for m in machines if m.gone_at is None or m.id in members},
         intents=await store.intents.of_cluster(tx, cluster.id),
         things=await store.things.of_cluster(tx, cluster.id),
         orders=await store.orders.of_cluster(tx, cluster.id),
@@ -227,11 +229,13 @@ def kube_of(
         return None
     url = f"https://{cluster.endpoint}:{API_PORT}"
 
+    now = world.clock.now()
+
     def access() -> KubeAccess:
         keys = pki.ClusterPki.from_json(pki_json)
         certificate, key = pki.client_certificate(
-            keys, "holdfast", ("kubeadm:cluster-admins",), world.clock.now(), OUR_CERTIFICATE
+            keys, "holdfast", ("kubeadm:cluster-admins",), now, OUR_CERTIFICATE
         )
         return KubeAccess(url, keys.ca.certificate, certificate, key, world.platform.egress_proxy)
 
-    return world.kubes.kube(cluster.id, url, access)
+    return world.kubes.kube(cluster.id, url, now, access)

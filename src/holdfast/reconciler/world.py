@@ -27,6 +27,8 @@ FIRST_DROUGHT = timedelta(minutes=3)
 LONGEST_DROUGHT = timedelta(hours=1)
 CALL_TIMEOUT = 12.0  # seconds one call to a cloud may take; the lease must outlast it
 MARGIN = 3.0
+OUR_CERTIFICATE = timedelta(days=30)  # how long ours for a cluster's API is valid
+RENEWED = OUR_CERTIFICATE * 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +49,38 @@ class Providers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    url: str
+    made_at: datetime
+    kube: Kube
+
+
 class Kubes:
-    """Clients of clusters' APIs, made once and kept."""
+    """Clients of clusters' APIs, made once and kept for as long as their certificate is young."""
 
     def __init__(self, make: Callable[[KubeAccess], Kube]) -> None:
         self._make = make
-        self._known: dict[ClusterId, tuple[str, Kube]] = {}
+        self._known: dict[ClusterId, _Client] = {}
         self._replaced: dict[ClusterId, list[Kube]] = {}
 
-    def kube(self, cluster: ClusterId, url: str, access: Callable[[], KubeAccess]) -> Kube:
+    def kube(
+        self, cluster: ClusterId, url: str, now: datetime, access: Callable[[], KubeAccess]
+    ) -> Kube:
         """The client of a cluster's API at that URL. `access` is asked when it must be made."""
         known = self._known.get(cluster)
-        if known is not None and known[0] == url:
-            return known[1]
+        if known is not None and known.url == url and now - known.made_at < RENEWED:
+            return known.kube
         if known is not None:
-            self._replaced.setdefault(cluster, []).append(known[1])  # a watch may still use it
-        self._known[cluster] = (url, self._make(access()))
-        return self._known[cluster][1]
+            self._replaced.setdefault(cluster, []).append(known.kube)  # a watch may still use it
+        self._known[cluster] = _Client(url, now, self._make(access()))
+        return self._known[cluster].kube
 
     async def drop(self, cluster: ClusterId) -> None:
         """Forget a cluster that is gone."""
-        _, kube = self._known.pop(cluster, ("", None))
-        for client in (*self._replaced.pop(cluster, ()), *([kube] if kube else [])):
-            await client.close()
+        known = self._known.pop(cluster, None)
+        for kube in (*self._replaced.pop(cluster, ()), *([known.kube] if known else [])):
+            await kube.close()
 
     async def close(self) -> None:
         """Drop everything."""

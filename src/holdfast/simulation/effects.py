@@ -14,6 +14,7 @@ from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId
 from holdfast.providers.sim.effects import Effect, Effects
 from holdfast.providers.sim.faults import Fault, Kind
+from holdfast.simulation.time import tenant
 
 T = TypeVar("T")
 NOBODY = ClusterId("")
@@ -71,7 +72,10 @@ class Hub:
         return len(self.done)
 
     def before(self, effect: Effect) -> Fault | None:
-        """An effect is issued."""
+        """An effect is issued. Raises Died: nothing leaves a process that is dead."""
+        issuer = tenant()
+        if issuer is not None and issuer.is_dead:
+            raise Died(issuer.name)
         number = len(self.done) + 1
         self.done.append(Done(number, self._clock.monotonic(), effect))
         self._open.setdefault(effect, []).append(number)

@@ -33,6 +33,7 @@ class Tenant:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.is_dead = False
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._limit = _MANY
 
@@ -54,6 +55,11 @@ class Tenant:
         context = contextvars.copy_context()
         context.run(_TENANT.set, self)
         return context.run(asyncio.create_task, work, name=name)
+
+
+def tenant() -> Tenant | None:
+    """The simulated process that this code runs in; None for the world outside of it."""
+    return _TENANT.get()
 
 
 _TENANT: contextvars.ContextVar[Tenant | None] = contextvars.ContextVar("tenant", default=None)

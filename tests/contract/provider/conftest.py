@@ -1,6 +1,6 @@
-"""The sides of the provider contract. Today one: AWS by the sandbox's emulator over HTTP.
+"""The sides of the provider contract: AWS by the sandbox's emulator over HTTP, and the simulation.
 
-Its key has exactly the least-privilege policy that the documentation tells users to give.
+The key for AWS has exactly the least-privilege policy that the documentation tells users to give.
 A cloud joins by its name in `SIDES`.
 """
 
@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.contract.provider.side import ACCOUNT, CLUSTER, INSTALLATION, REGION, Side
+from tests.contract.provider.sim_side import SimSide
 
 from holdfast.clock import SystemClock
 from holdfast.model.offering import Cloud
@@ -19,9 +21,8 @@ from holdfast_sandbox.aws.accounts import add_user
 from holdfast_sandbox.aws.emulator import Emulator, EmulatorSettings
 from holdfast_sandbox.aws.server import Server
 from holdfast_sandbox.aws.simulated import SimulatedMachines
-from tests.contract.provider.side import ACCOUNT, CLUSTER, INSTALLATION, REGION, Side
 
-SIDES = ("aws",)
+SIDES = ("aws", "sim")
 
 
 class Door:
@@ -55,9 +56,18 @@ def least_policy() -> dict[str, Any]:
 
 
 @pytest.fixture(params=SIDES)
-def side(
-    request: pytest.FixtureRequest, door: tuple[Door, Server], settings: EmulatorSettings
-) -> Iterator[Side]:
+def side(request: pytest.FixtureRequest) -> Side:
+    made: Side = request.getfixturevalue(f"{request.param}_side")
+    return made
+
+
+@pytest.fixture
+def sim_side() -> Side:
+    return SimSide()
+
+
+@pytest.fixture
+def aws_side(door: tuple[Door, Server], settings: EmulatorSettings) -> Iterator[Side]:
     opened, server = door
     machines = SimulatedMachines()
     emulator = Emulator(settings, machines, lambda: datetime.now(UTC), seed=1)

@@ -227,6 +227,16 @@ class Side:
             aws_secret_access_key=self.owner.secret_key,
         )
 
+    def stranger_ends(self, machine: str) -> None:
+        """Somebody else ends a machine."""
+        self.stranger().terminate_instances(InstanceIds=[machine])
+
+    def stranger_revokes(self, rule: Seen, group: Seen) -> None:
+        """Somebody else takes an ingress rule out of a group of ours."""
+        self.stranger().revoke_security_group_ingress(
+            GroupId=group.id, SecurityGroupRuleIds=[rule.id]
+        )
+
     def of_other_cluster(self) -> "Side":
         """The same account and installation, another cluster."""
         return replace(self, scope=replace(self.scope, cluster=OTHER_CLUSTER))

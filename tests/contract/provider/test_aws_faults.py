@@ -5,16 +5,22 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from tests.contract.provider.side import REGION, Side, machine_name, name
 
 from holdfast.model.observed import Blind, Life
 from holdfast.providers import errors
 from holdfast.providers.aws import client
 from holdfast_sandbox.aws.emulator import EmulatorSettings
 from holdfast_sandbox.aws.faults import Fault, Kind
-from tests.contract.provider.side import REGION, Side, machine_name, name
 
 fault = pytest.mark.fault
 AT_ONCE = timedelta(0)
+
+
+@pytest.fixture
+def side(aws_side: Side) -> Side:
+    """Only this one: these are about AWS's own ways."""
+    return aws_side
 
 
 @pytest.fixture
@@ -159,7 +165,9 @@ def test_eventual_consistency_after_create(side: Side) -> None:
 @pytest.mark.parametrize(
     "settings", [EmulatorSettings(profile_delay=timedelta(hours=1))], ids=["slow-profiles"]
 )
-def test_h28_a_new_instance_profile_that_is_not_known_yet_means_later(side: Side) -> None:
+def test_h28_a_new_instance_profile_that_is_not_known_yet_means_later(
+    side: Side, settings: EmulatorSettings
+) -> None:
     async def story() -> None:
         wanted, seen = await side.build_network()
         with pytest.raises(errors.Unavailable, match="Invalid IAM Instance Profile"):
@@ -200,7 +208,7 @@ def test_not_found_taken_as_gone(side: Side) -> None:
 @pytest.mark.parametrize(
     "settings", [EmulatorSettings(profile_delay=AT_ONCE, page=5)], ids=["small-pages"]
 )
-def test_half_the_vms_survive_delete(side: Side) -> None:
+def test_half_the_vms_survive_delete(side: Side, settings: EmulatorSettings) -> None:
     """Pages of five: all are read, and a failing second page leaves nothing but blindness."""
 
     async def story() -> None:
@@ -364,7 +372,7 @@ def test_a_refused_key_is_blindness_and_never_absence(
 @fault("F43", "W")
 def test_clock_skew(side: Side) -> None:
     side.fault(Fault(Kind.CLOCK, value=1800))
-    with pytest.raises(errors.CredentialsRejected, match="clock is 1(799|80[0-9]) s behind"):
+    with pytest.raises(errors.CredentialsRejected, match=r"clock is 1(799|80[0-9]) s behind"):
         asyncio.run(side.provider.check(REGION))
 
 

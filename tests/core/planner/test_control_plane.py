@@ -176,8 +176,15 @@ def test_the_address_moves_when_its_holder_is_silent_or_written_off() -> None:
     world = a_world(3)
     first, second, _ = world.of(Role.CONTROL_PLANE)
     late = {**world.observed.agents, first.id: AgentSeen(AT - SECOND, late=True)}
-    assert held_by(world.see(agents=late)) == second
+    assert held_by(world.see(agents=late, kube=None)) == second
     assert held_by(world.with_machines(replace(first, written_off_at=AT))) == second
+
+
+def test_the_address_stays_at_a_silent_holder_while_the_api_answers_through_it() -> None:
+    world = a_world(3)
+    first = world.of(Role.CONTROL_PLANE)[0]
+    late = {**world.observed.agents, first.id: AgentSeen(AT - SECOND, late=True)}
+    assert held_by(world.see(agents=late)) == first
 
 
 def test_the_address_does_not_move_while_nobody_is_heard() -> None:

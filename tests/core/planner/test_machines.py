@@ -120,8 +120,8 @@ def offering(zone: str = "a", type_: str = "t3.medium") -> OfferingKey:
 def test_a_sold_out_machine_that_was_not_made_gets_another_offering_and_token() -> None:
     world = after(new(), chosen(new()))
     choice = chosen(world, offering("a"))
-    assert [m.offering.zone for m in choice.changed] == [f"{REGION}a", f"{REGION}a"]
-    assert {m.offering.instance_type for m in choice.changed} == {"t3.large"}
+    assert [m.offering.zone for m in choice.changed] == [f"{REGION}b", f"{REGION}b"]
+    assert {m.offering.instance_type for m in choice.changed} == {"t3.medium"}
     for machine in choice.changed:
         before = world.observed.machines[machine.id]
         assert machine.attempt == before.attempt + 1 == 2

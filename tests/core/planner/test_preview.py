@@ -164,6 +164,23 @@ def test_a_type_that_is_sold_out_at_home_is_replaced_there_by_a_larger_one() -> 
     assert (offer.key.instance_type, offer.key.zone[-1]) == ("t3.large", "a")
 
 
+@pytest.mark.parametrize(("price", "zone"), [("0.05", "a"), ("0.0501", "b")])
+def test_a_zone_without_small_machines_is_kept_only_for_a_little_more(
+    price: str, zone: str
+) -> None:
+    region = a_region()
+    offers = tuple(
+        replace(o, price=Decimal(price)) if o.key.instance_type == "t3.large" else o
+        for o in region.offerings
+    )
+    gone = frozenset(
+        o.key for o in offers if o.key.instance_type == "t3.medium" and o.key.zone[-1] == "a"
+    )
+    offer = offering_for(a_request(0), replace(region, offerings=offers), f"{REGION}a", gone)
+    assert offer is not None
+    assert offer.key.zone[-1] == zone
+
+
 def test_what_the_cloud_lists_as_unavailable_is_not_bought() -> None:
     region = a_region()
     offers = tuple(replace(o, available=o.key.zone[-1] != "a") for o in region.offerings)

@@ -309,8 +309,9 @@ def test_a_listing_that_lacks_network_and_groups_does_not_change_the_machine() -
 
 @pytest.mark.parametrize("state", ["terminated", "shutting-down", "pending"])
 def test_a_terse_answer_is_filled_from_tags(state: str) -> None:
-    terse = {"State": {"Name": state}, "SubnetId": "", "SecurityGroups": []}
-    assert rebuilt(**terse, IamInstanceProfile={}).resource == WANTED
+    told = {"Name": state}
+    found = rebuilt(State=told, SubnetId="", SecurityGroups=[], IamInstanceProfile={})
+    assert found.resource == WANTED
 
 
 @pytest.mark.parametrize(

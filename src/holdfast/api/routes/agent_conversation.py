@@ -186,8 +186,12 @@ class Conversation:
         order = await self._store.orders.done(
             tx, said.order_id, said.ok, said.message, machine=seen.machine.id
         )
-        if order is not None:
-            await self._apply(tx, seen, effects.order_done(order.kind, said, seen.machine))
+        if order is None:
+            return
+        lost = effects.removed_member(order, said, seen.neighbours, self._clock.now())
+        if lost is not None:
+            await self._store.machines.save(tx, lost)
+        await self._apply(tx, seen, effects.order_done(order.kind, said, seen.machine))
 
     async def _apply(self, tx: Tx, seen: Seen, effect: effects.Effect) -> None:
         if effect.machine is not None:

@@ -14,6 +14,7 @@ from holdfast.model.machine import Machine
 from holdfast.model.resource import Role
 from holdfast.model.wake import Why
 from holdfast.planner import control_plane
+from holdfast.store.orders import Order
 from holdfast.wire import callback
 from holdfast.wire.callback import CallBack
 
@@ -77,6 +78,15 @@ def order_done(kind: str, said: callback.OrderDone, machine: Machine) -> Effect:
     message = f"order {kind} {outcome}: {said.message}"
     event = _event(machine, "OrderDone" if said.ok else "OrderFailed", message, severity)
     return Effect(None, (event,), Why.USER)
+
+
+def removed_member(
+    order: Order, said: callback.OrderDone, machines: Sequence[Machine], now: datetime
+) -> Machine | None:
+    """The lost control plane whose etcd member an order took out; its replacement may join now."""
+    lost = order.arguments.get("machineId") if said.ok else None
+    found = next((m for m in machines if m.id == lost), None)
+    return None if found is None else replace(found, member_removed_at=now)
 
 
 def backends(machines: Sequence[Machine]) -> list[str]:

@@ -124,15 +124,16 @@ def virtual_machine(thing: Answer, owner: Owner, ids: Ids, region: str) -> Seen:
 
 
 def evidence(thing: Answer) -> str:
-    """State, reason and its code, in the cloud's own words."""
+    """State, reason and its code, in the cloud's own words, none of them twice."""
     reason = thing.get("StateReason", {})
+    code, words = reason.get("Code", ""), reason.get("Message", "")
     told = (
         thing["State"]["Name"],
-        reason.get("Code", ""),
-        reason.get("Message", "").removeprefix(f"{reason.get('Code', '')}: "),
-        thing.get("StateTransitionReason", ""),
+        code,
+        words.removeprefix(f"{code}: "),
+        thing.get("StateTransitionReason", "").removeprefix(f"{code}: ").removeprefix(words),
     )
-    return ": ".join(part for part in told if part)
+    return ": ".join(dict.fromkeys(part for part in told if part))
 
 
 def _offering(thing: Answer, region: str) -> OfferingKey:

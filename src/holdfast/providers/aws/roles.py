@@ -61,7 +61,7 @@ async def _all(client: Client, scope: Scope) -> list[Seen]:
     async for page in client.pages(call, token="Marker"):  # noqa: S106
         for profile in page["InstanceProfiles"]:
             owner = tagging.profile_owner(profile["InstanceProfileName"])
-            if owner is not None:
+            if owner is not None and profile["Path"] == path:
                 name = ResourceName(f"aws/role/{owner[1]}")
                 whose = Owner(InstallationId(scope.installation), owner[0], name)
                 result.append(machine_role(profile, whose))

@@ -105,6 +105,7 @@ class Traits:
     spot_lead   seconds from the notice to the end; None where nothing is sold as spot
     user_data   bytes that a machine takes
     page        things in one page of a listing
+    one_bucket  True where all calls of an account count together
     """
 
     repeat: Mapping[str, Repeat]
@@ -119,6 +120,7 @@ class Traits:
     codes: Mapping[Why, str]
     secret: tuple[str, ...]  # fields of a key, the last one the secret part
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    one_bucket: bool = False
 
 
 _DOUBLES = Repeat.DOUBLES
@@ -252,7 +254,7 @@ TRAITS: Mapping[Cloud, Traits] = {
         page=200,
         reading=Budget(50, 4),
         changing=Budget(50, 4),
-        launching=Budget(10, 2),
+        launching=Budget(50, 4),
         pace=Pace(runs=(20.0, 60.0), ends=(2.0, 20.0), comes=(0.0, 3.0), goes=(0.0, 3.0)),
         limits=(
             Limit("droplet_limit", "Droplets", "machines", "VirtualMachine"),
@@ -274,6 +276,7 @@ TRAITS: Mapping[Cloud, Traits] = {
             "bad_request",
         ),
         secret=("token",),
+        one_bucket=True,
     ),
 }
 

@@ -68,7 +68,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What faults are matched with. `subjects` are the names and ids that a call is about."""
+    """What faults are matched with.
+
+    subjects  the names and ids that a call is about
+    also      further kinds that a listing shows
+    """
 
     cloud: str = ""
     account: str = ""
@@ -79,9 +83,10 @@ class Facts:
     subjects: tuple[str, ...] = ()
     type: str = ""
     market: str = ""
+    also: tuple[str, ...] = ()
 
 
-_PLAIN = ("cloud", "account", "region", "zone", "verb", "thing", "type", "market")
+_PLAIN = ("cloud", "account", "region", "zone", "verb", "type", "market")
 _WHERE = ("cloud", "account", "region")
 
 
@@ -91,7 +96,11 @@ def matches(fault: Fault, facts: Facts) -> bool:
         pattern = getattr(fault, name)
         if pattern != "*" and not fnmatchcase(getattr(facts, name), pattern):
             return False
-    return fault.subject == "*" or any(fnmatchcase(one, fault.subject) for one in facts.subjects)
+    return _any(fault.thing, (facts.thing, *facts.also)) and _any(fault.subject, facts.subjects)
+
+
+def _any(pattern: str, words: Iterable[str]) -> bool:
+    return pattern == "*" or any(fnmatchcase(word, pattern) for word in words)
 
 
 def checked(fault: Fault) -> Fault:

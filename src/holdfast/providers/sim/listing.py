@@ -7,12 +7,12 @@ from holdfast.model.ids import ClusterId, ProviderId, ResourceName
 from holdfast.model.observed import Blind, Foreign, Seen
 from holdfast.providers import errors
 from holdfast.providers.port import Scope
-from holdfast.providers.sim import machines, removing
+from holdfast.providers.sim import calls, machines, removing
 from holdfast.providers.sim.account import Site
-from holdfast.providers.sim.calls import Line
 from holdfast.providers.sim.clouds import FOREIGN, LISTINGS, TRAITS
 from holdfast.providers.sim.consistency import FRESH, Page, flickers, visible
 from holdfast.providers.sim.faults import Fault, Kind, matches
+from holdfast.providers.sim.gate import Line
 from holdfast.providers.sim.shelf import Histories
 from holdfast.providers.sim.things import Thing
 from holdfast.providers.sim.world import World
@@ -26,17 +26,19 @@ class Reading:
 
     pages   kind -> how old its answer is; a kind that could not be read is not in it
     hidden  faults that leave things out
+    delay   seconds that the slowest of them took longer
     """
 
     blind: tuple[Blind, ...]
     pages: dict[str, Page]
     hidden: tuple[Fault, ...]
+    delay: float
 
 
 async def observe(
     line: Line, scope: Scope, cluster: ClusterId | None, *, all_pages: bool
 ) -> Sequence[Answer]:
-    """Read every listing, each failing alone; with `all_pages` False only the first page of each."""
+    """Read every listing, each failing alone; `all_pages` False: only the first page of each."""
     budget = TRAITS[line.site.cloud].reading
     listings = (*LISTINGS, FOREIGN) if cluster is not None else tuple(LISTINGS)
     for listing in listings:
@@ -51,6 +53,8 @@ async def observe(
     answers: list[Answer] = [*reading.blind, *found]
     if cluster is not None and FOREIGN in reading.pages:
         answers += _foreign(line.site, scope)
+    if reading.delay:
+        await line.world.clock.sleep(reading.delay)
     await line.travel("observe", about)
     return answers
 
@@ -59,23 +63,24 @@ def _read(line: Line, listings: Iterable[str], cluster: ClusterId) -> Reading:
     budget = TRAITS[line.site.cloud].reading
     blind: list[Blind] = []
     pages: dict[str, Page] = {}
+    delay = 0.0
     for listing in listings:
         kinds = LISTINGS.get(listing, ("Foreign",))
-        facts = replace(line.facts("observe", None, listing), thing=kinds[0])
+        told = line.facts("observe", None, listing)
+        facts = replace(told, thing=kinds[0], also=kinds[1:])
         error: errors.ProviderError | None = None
         try:
-            fault = line.read(facts, listing, cluster, budget)
+            fault = calls.read(line, facts, listing, cluster, budget)
         except errors.ProviderError as refused:
             error = refused
             blind.append(Blind(frozenset(kinds), str(refused), type(refused).__name__))
         else:
-            page = _page(fault)
-            pages |= dict.fromkeys((*kinds, listing), page)
+            pages |= dict.fromkeys((*kinds, listing), _page(fault))
+            if fault is not None and fault.kind is Kind.DELAY:
+                delay = max(delay, fault.value)
         line.answered(f"list-{listing}", budget, error)
-    hidden = line.world.faults.somewhere(
-        Kind.HIDDEN, line.facts("observe"), line.world.moment()
-    )
-    return Reading(tuple(blind), pages, hidden)
+    hidden = line.world.faults.somewhere(Kind.HIDDEN, line.facts("observe"), line.world.moment())
+    return Reading(tuple(blind), pages, hidden, delay)
 
 
 def _page(fault: Fault | None) -> Page:
@@ -161,5 +166,3 @@ def _gateways(site: Site, networks: Iterable[ProviderId]) -> Iterable[ResourceNa
         for user in site.shelf.users_of(network):
             if user.kind == "GatewayAttachment" and user.owner is not None:
                 yield user.owner.name
-
-

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address, IPv4Network
 
 from holdfast.model.ids import ProviderId, ResourceName
 from holdfast.model.observed import Life
-from holdfast.model.offering import CapacityType
 from holdfast.model.resource import (
     Address,
     AddressBinding,
@@ -86,19 +85,29 @@ def make(world: World, site: Site, request: Request, partial: Fault | None = Non
         return replayed
     _needed(site, request)
     places = _places(site, request)
-    taken = next((site.shelf.places[one] for one in places if one in site.shelf.places), None)
+    taken = holder(site, request)
     if taken is not None:
-        raise refusal(site.cloud, Why.TAKEN, request.attempted, f"{taken} is there already")
+        raise refusal(site.cloud, Why.TAKEN, request.attempted, f"{taken.id} is there already")
     sale.check(world, site, request.attempted, request.resource, len(request.payload))
     thing = _new(world, site, request)
     history = History(thing.id, thing.kind, places, sale.units(world, site, request.resource))
     if partial is not None:
         _half(world, site, history, thing, partial)
         raise _reason(site, request, partial)
+    if request.payload:
+        world.payloads[thing.id] = request.payload
     _begin(world, site, history, thing)
     if request.token:
         site.shelf.tokens[request.token] = Asked(request.parameters(), thing.id)
     return Made(thing.id)
+
+
+def holder(site: Site, request: Request) -> Thing | None:
+    """The living thing that has the request's name or place already."""
+    for place in _places(site, request):
+        if place in site.shelf.places:
+            return site.shelf.living(site.shelf.places[place])
+    return None
 
 
 def _replayed(site: Site, request: Request) -> Made | None:
@@ -155,7 +164,7 @@ def _places(site: Site, request: Request) -> tuple[Place, ...]:
     return (("name", request.kind, whose, name),)
 
 
-def _by_place(request: Request) -> Iterable[Place]:
+def _by_place(request: Request) -> Iterable[Place]:  # noqa: C901  (one line a kind)
     refs, resource = request.refs, request.resource
     whose = request.owner.cluster if request.owner else "stranger"
     match resource:
@@ -164,10 +173,7 @@ def _by_place(request: Request) -> Iterable[Place]:
         case FirewallGroup():
             yield ("group", refs[resource.network], whose, resource.name)
         case FirewallRule():
-            peer = refs.get(resource.peer, "") if isinstance(resource.peer, str) else ""
-            ports = f"{resource.protocol}/{resource.from_port}-{resource.to_port}"
-            where = str(peer or resource.peer)
-            yield ("rule", refs[resource.group], resource.direction.value, ports, where)
+            yield _allowed(resource, refs)
         case GatewayAttachment():
             yield ("attached", refs[resource.gateway])
             yield ("gateway-of", refs[resource.network])
@@ -181,6 +187,13 @@ def _by_place(request: Request) -> Iterable[Place]:
             yield ("role", whose, resource.name)
         case _:
             return
+
+
+def _allowed(rule: FirewallRule, refs: Mapping[ResourceName, ProviderId]) -> Place:
+    """Two rules that allow the same are one, whatever they are called."""
+    peer = rule.peer if isinstance(rule.peer, IPv4Network) else refs[rule.peer]
+    ports = f"{rule.protocol}/{rule.from_port}-{rule.to_port}"
+    return ("rule", refs[rule.group], rule.direction.value, ports, str(peer))
 
 
 def _new(world: World, site: Site, request: Request) -> Thing:
@@ -244,6 +257,8 @@ def _begin(world: World, site: Site, history: History, thing: Thing) -> None:
         world.write(site, history, replace(thing, life=Life.PRESENT))
     if isinstance(thing.resource, AddressBinding):
         _bind(world, site, thing)
+    if isinstance(thing.resource, Address) and thing.public_ip:
+        world.reserved[thing.public_ip] = (site, thing.id)
 
 
 def _ready(world: World, site: Site, thing_id: ProviderId) -> None:
@@ -279,11 +294,3 @@ def _reason(site: Site, request: Request, partial: Fault) -> errors.ProviderErro
         return sale.named(partial, request.attempted)
     detail = partial.detail or "a quota was met halfway"
     return refusal(site.cloud, Why.QUOTA, request.attempted, detail)
-
-
-def is_spot(resource: Resource) -> bool:
-    """Whether a machine may be taken back by the cloud."""
-    return (
-        isinstance(resource, VirtualMachine)
-        and resource.offering.capacity_type is CapacityType.SPOT
-    )

@@ -137,9 +137,7 @@ class Market:
                     spot = replace(key, capacity_type=CapacityType.SPOT)
                     yield Offering(spot, size, _money(price * share), arch)
 
-    def _on_demand(
-        self, cloud: Cloud, region: str, name: str, size: Size, arch: str
-    ) -> float:
+    def _on_demand(self, cloud: Cloud, region: str, name: str, size: Size, arch: str) -> float:
         plain = size.cpus * CPU_PRICE + size.memory_mib / 1024 * MEMORY_PRICE
         spread = self._draws.between(1 - SPREAD, 1 + SPREAD, "price", cloud, region, name)
         return plain * spread * (ARM_DISCOUNT if arch == "arm64" else 1)

@@ -1,25 +1,27 @@
 """The provider port over a simulated cloud: one key, six methods, and the driver's own care."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.model import account as model
 from holdfast.model import names
 from holdfast.model.account import Region
-from holdfast.model.ids import ClusterId, ProviderId, ResourceName
-from holdfast.model.observed import Blind, Foreign, Life, Seen
+from holdfast.model.ids import ClusterId, ProviderId
+from holdfast.model.observed import Blind, Foreign, Seen
 from holdfast.model.offering import Cloud
-from holdfast.model.resource import Resource, VirtualMachine, needs
+from holdfast.model.resource import VirtualMachine, needs
 from holdfast.providers import errors
 from holdfast.providers.limits import Budget, Limits
 from holdfast.providers.port import Creation, Scope
-from holdfast.providers.sim import listing, making, removing, sale
+from holdfast.providers.sim import calls, listing, making, removing, sale
 from holdfast.providers.sim.account import Account, Key, Site
-from holdfast.providers.sim.calls import Change, Line, right
+from holdfast.providers.sim.calls import Change
 from holdfast.providers.sim.clouds import KINDS, TRAITS, Repeat
 from holdfast.providers.sim.consistency import FRESH, visible
-from holdfast.providers.sim.faults import Facts, Fault, Kind
+from holdfast.providers.sim.faults import Fault, Kind
+from holdfast.providers.sim.gate import Line, right
 from holdfast.providers.sim.making import Made, Request
+from holdfast.providers.sim.record import Touched
 from holdfast.providers.sim.things import Owner, Tags, Thing, words
 from holdfast.providers.sim.world import World
 
@@ -60,7 +62,7 @@ class SimProvider:
     async def check(self, region: str) -> model.Account:
         """Who the key is and what it lacks; changes nothing."""
         line = self._line(region)
-        await self._asked(line, "check", "the credentials", is_local=True)
+        await calls.ask(line, "check", "the credentials", everywhere=True)
         found = self._account
         missing = sorted(
             right(verb, kind)
@@ -74,7 +76,7 @@ class SimProvider:
     async def catalogue(self, region: str) -> Region:
         """What can be bought in `region` now."""
         line = self._line(region)
-        await self._asked(line, "catalogue", region)
+        await calls.ask(line, "catalogue", region)
         return sale.region(self._world, line.site)
 
     async def observe(
@@ -96,7 +98,7 @@ class SimProvider:
         if self._care.tokens and repeat is Repeat.DOUBLES and self._shown(line.site, request):
             return
         try:
-            await self._change(line, "create", scope.cluster, resource, request)
+            await self._make(line, request, scope)
         except errors.Conflict as conflict:
             self._adopt(line.site, request, conflict)
 
@@ -109,12 +111,12 @@ class SimProvider:
         if self._care.owner and not _is_ours(found, scope):
             attempted = f"delete {thing.resource.name}"
             raise errors.Conflict(attempted, "", f"{thing.id} is not ours: {words(found)}")
-        await self._change(line, "delete", scope.cluster, thing.resource, thing.id)
+        await self._remove(line, thing, scope)
 
     async def console(self, scope: Scope, machine: ProviderId) -> str:
         """What a machine wrote on its console."""
         line = self._line(scope.region)
-        await self._asked(line, "console", machine)
+        await calls.ask(line, "console", machine)
         text = self._world.consoles.get(machine, "")
         return text.encode()[-CONSOLE:].decode(errors="ignore")
 
@@ -137,33 +139,145 @@ class SimProvider:
             payload=creation.payload or b"",
         )
 
-    async def _change(
-        self,
-        line: Line,
-        verb: str,
-        cluster: ClusterId,
-        resource: Resource,
-        what: Request | ProviderId,
-    ) -> None:
-        kind = type(resource).__name__
-        is_create = isinstance(what, Request)
-        subjects = (resource.name,) if is_create else (resource.name, what)
-        change = Change(
-            verb=verb,
-            subject=resource.name,
-            cluster=cluster,
-            facts=line.facts(verb, resource, *subjects),
-            group=f"{verb}-{kind}",
-            budget=self._budget(verb, kind),
-            act=self._act(line.site, what, f"{verb} {resource.name}", cluster),
-            token=what.token if is_create else "",
-            parameters=what.parameters() if is_create else what,
+    async def _make(self, line: Line, request: Request, scope: Scope) -> None:
+        world, site = self._world, line.site
+
+        def act(partial: Fault | None) -> Made:
+            made = making.make(world, site, request, partial)
+            world.note_touched(site, tuple(request.refs.values()), request.owner)
+            return made
+
+        await self._call(
+            line,
+            Change(
+                verb="create",
+                subject=request.resource.name,
+                cluster=scope.cluster,
+                facts=line.facts("create", request.resource, request.resource.name),
+                group=f"create-{request.kind}",
+                budget=self._budget(request.kind),
+                act=act,
+                token=request.token,
+                parameters=request.parameters(),
+            ),
         )
+
+    async def _remove(self, line: Line, thing: Seen, scope: Scope) -> None:
+        world, site, name = self._world, line.site, thing.resource.name
+
+        def act(_: Fault | None) -> Made:
+            found = site.shelf.living(thing.id)
+            removing.remove(world, site, thing.id, f"delete {name}")
+            if found is not None and not _is_ours(found, scope):
+                world.record.touched.append(Touched(world.moment(), thing.id, scope.cluster))
+            return Made(thing.id)
+
+        await self._call(
+            line,
+            Change(
+                verb="delete",
+                subject=name,
+                cluster=scope.cluster,
+                facts=line.facts("delete", thing.resource, name, thing.id),
+                group=f"delete-{type(thing.resource).__name__}",
+                budget=TRAITS[site.cloud].changing,
+                act=act,
+                parameters=thing.id,
+            ),
+        )
+
+    async def _call(self, line: Line, change: Change) -> None:
         error: errors.ProviderError | None = None
         try:
-            await line.change(change)
+            await calls.change(line, change)
         except errors.ProviderError as refused:
             error = refused
             raise
         finally:
             line.answered(change.group, change.budget, error)
+
+    def _budget(self, kind: str) -> Budget:
+        traits = TRAITS[self._account.cloud]
+        return traits.launching if kind == "VirtualMachine" else traits.changing
+
+    def _shown(self, site: Site, request: Request) -> bool:
+        """The look before a create that a repeat would double: is one of that name listed?"""
+        now = self._world.timeline.now
+        assert request.owner is not None  # noqa: S101  (requests of this driver have one)
+        mine = site.shelf.of_cluster(request.owner.installation, request.owner.cluster)
+        for history in mine.values():
+            if history.kind != request.kind:
+                continue
+            version = visible(history, now, FRESH)
+            thing = version.thing if version else None
+            if thing is not None and thing.is_alive and thing.owner == request.owner:
+                return True
+        return False
+
+    def _adopt(self, site: Site, request: Request, conflict: errors.Conflict) -> None:
+        """Accept what is in the place if it is ours and of that name. Raises Conflict otherwise."""
+        holder = making.holder(site, request)
+        if holder is not None and holder.owner == request.owner:
+            version = visible(site.shelf.histories[holder.id], self._world.timeline.now, FRESH)
+            if version is not None and version.thing is not None:
+                return
+            raise errors.Conflict(
+                conflict.attempted, conflict.code, "the place is taken by a thing not shown yet"
+            ) from conflict
+        told = words(holder) if holder is not None else "by a thing not shown yet"
+        detail = f"the place is taken: {told}"
+        raise errors.Conflict(conflict.attempted, conflict.code, detail) from conflict
+
+    def _is_denied(self, line: Line, verb: str, kind: str) -> bool:
+        world = self._world
+        facts = replace(line.facts(verb), thing=kind)
+        return world.faults.find((Kind.DENY,), facts, world.moment()) is not None
+
+
+def _users_tags(tags: Tags) -> Tags:
+    """The user's tags without those that would hide ours."""
+    return tuple((key, value) for key, value in tags if not key.startswith(names.RESERVED_PREFIX))
+
+
+def _is_ours(thing: Thing, scope: Scope) -> bool:
+    owner = thing.owner
+    return owner is not None and (owner.installation, owner.cluster) == (
+        scope.installation,
+        scope.cluster,
+    )
+
+
+class SimProviders:
+    """Providers by their secret, as the platform asks for them: `providers.connect` for a world."""
+
+    def __init__(
+        self, world: World, limits: Limits | None = None, care: Care | None = None
+    ) -> None:
+        self._world = world
+        self._limits = limits
+        self._care = care
+        self._known: dict[tuple[Cloud, str], SimProvider] = {}
+
+    def provider(self, cloud: Cloud, secret: Mapping[str, str]) -> SimProvider:
+        """The provider of one account; the same one for the same secret. Makes no call.
+
+        A secret that no account knows gets a provider whose every call is refused. Raises
+        CredentialsRejected for a field that is missing.
+        """
+        for name in TRAITS[cloud].secret:
+            if not secret.get(name):
+                raise errors.CredentialsRejected(
+                    f"connect to {cloud.value}", "", f"{name} is missing"
+                )
+        place = (cloud, repr(sorted(secret.items())))
+        if place not in self._known:
+            self._known[place] = self._connect(cloud, secret)
+        return self._known[place]
+
+    def _connect(self, cloud: Cloud, secret: Mapping[str, str]) -> SimProvider:
+        holder = self._world.holder(cloud, secret)
+        if holder is None:
+            unknown = Key("unknown", {}, is_valid=False)
+            nobody = Account(cloud, "unknown", self._world.draws)
+            return SimProvider(self._world, nobody, unknown, self._limits, self._care)
+        return SimProvider(self._world, *holder, self._limits, self._care)

@@ -58,6 +58,15 @@ class Doubled:
     things: tuple[ProviderId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A changing call of a cluster that was accepted on a thing which is not that cluster's."""
+
+    at: datetime
+    thing: ProviderId
+    cluster: ClusterId
+
+
 @dataclass(slots=True)
 class Bill:
     """A machine's time in the account, for machine-hours."""
@@ -83,7 +92,7 @@ class Record:
     calls: list[Call] = field(default_factory=list)
     reads: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     doubled: list[Doubled] = field(default_factory=list)
-    touched: list[Call] = field(default_factory=list)
+    touched: list[Touched] = field(default_factory=list)
     bills: dict[ProviderId, Bill] = field(default_factory=dict)
     refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 

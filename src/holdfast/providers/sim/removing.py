@@ -49,6 +49,7 @@ def gone(world: World, site: Site, thing_id: ProviderId) -> None:
         _unbind(world, site, thing)
     if thing.kind == "Address":
         world.addresses.free(thing.public_ip)
+        world.reserved.pop(thing.public_ip or "", None)
     world.remove(site, thing_id)
 
 
@@ -88,9 +89,7 @@ def _unbind(world: World, site: Site, binding: Thing) -> None:
             world.write(site, site.shelf.histories[ref], own)
 
 
-def _held(
-    site: Site, thing: Thing, holders: list[Thing], attempted: str
-) -> errors.DependencyHeld:
+def _held(site: Site, thing: Thing, holders: list[Thing], attempted: str) -> errors.DependencyHeld:
     """The refusal, with the foreign holders as the driver's walk finds them."""
     name = thing.owner.name if thing.owner else ResourceName(thing.id)
     blockers = tuple(

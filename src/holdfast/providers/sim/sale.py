@@ -29,9 +29,7 @@ def check(world: World, site: Site, attempted: str, resource: Resource, payload:
         _in_stock(world, site, attempted, resource)
 
 
-def _valid(
-    world: World, site: Site, attempted: str, machine: VirtualMachine, payload: int
-) -> None:
+def _valid(world: World, site: Site, attempted: str, machine: VirtualMachine, payload: int) -> None:
     if payload > TRAITS[site.cloud].user_data:
         most = TRAITS[site.cloud].user_data
         detail = f"user data has {payload} bytes, the cloud takes {most}"
@@ -69,9 +67,7 @@ def units(world: World, site: Site, resource: Resource) -> tuple[tuple[str, int]
     """What a thing uses of which quotas."""
     limits = TRAITS[site.cloud].limits
     return tuple(
-        (limit.code, amount)
-        for limit in limits
-        if (amount := _amount(world, limit, resource))
+        (limit.code, amount) for limit in limits if (amount := _amount(world, limit, resource))
     )
 
 

@@ -16,8 +16,8 @@ from holdfast.providers.sim.draws import Draws
 from holdfast.providers.sim.effects import Effects, Quiet
 from holdfast.providers.sim.faults import Facts, FaultTable, Kind
 from holdfast.providers.sim.offerings import Market
-from holdfast.providers.sim.record import Doubled, Record
-from holdfast.providers.sim.things import History, Pace, Thing, Version
+from holdfast.providers.sim.record import Doubled, Record, Touched
+from holdfast.providers.sim.things import History, Owner, Pace, Thing, Version
 from holdfast.providers.sim.timeline import Timeline
 
 
@@ -88,6 +88,8 @@ class World:
         self.addresses = Addresses(self.settings.reuse)
         self.witnesses: list[Witness] = []
         self.consoles: dict[ProviderId, str] = {}
+        self.payloads: dict[ProviderId, bytes] = {}  # user data, as machines get it
+        self.reserved: dict[str, tuple[Site, ProviderId]] = {}  # addresses by what they are
         self.cursors: Counter[ProviderId] = Counter()  # next private address in a subnet
         self.accounts: dict[tuple[Cloud, str], Account] = {}
         self._made: Counter[object] = Counter()  # things made per intent, for ids
@@ -140,6 +142,17 @@ class World:
 
     # Truth
 
+    def leads_to(self, public_ip: str) -> tuple[Site, ProviderId] | None:
+        """The machine that a reserved address leads to now; None where it leads nowhere."""
+        site, address = self.reserved.get(public_ip, (None, None))
+        if site is None or address is None:
+            return None
+        for binding in site.shelf.users_of(address):
+            for ref in binding.refs if binding.kind == "AddressBinding" else ():
+                if ref != address:
+                    return site, ref
+        return None
+
     def new_id(self, site: Site, kind: str, about: object) -> ProviderId:
         """An id that depends on what is made and how often, not on the order of all makings."""
         place = (site.cloud, site.account, site.region, kind, about)
@@ -164,9 +177,15 @@ class World:
         lag = delay(self.consistency(site.cloud), self.draws, history, ended=True)
         now = self.timeline.now
         site.shelf.put(history, Version(None, now, now + lag, None))
-        self.timeline.after(
-            lag + self.settings.retention, lambda: self._forget(site, thing_id)
-        )
+        self.timeline.after(lag + self.settings.retention, lambda: self._forget(site, thing_id))
+
+    def note_touched(self, site: Site, things: tuple[ProviderId, ...], owner: Owner | None) -> None:
+        """Remember a change that a cluster tied to things that are not its own."""
+        for thing_id in things if owner is not None else ():
+            thing = site.shelf.thing(thing_id)
+            whose = thing.owner.cluster if thing is not None and thing.owner else None
+            if owner is not None and thing is not None and whose != owner.cluster:
+                self.record.touched.append(Touched(self.moment(), thing_id, owner.cluster))
 
     def tell(self, site: Site, thing: Thing, what: str, detail: str = "") -> None:
         """Tell the witnesses what became of a machine."""

@@ -1,0 +1,169 @@
+"""The machines behind the simulated clouds: who runs, who is frozen, and who lives on them."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from holdfast.model.ids import ClusterId, MachineId, ProviderId
+from holdfast.model.resource import VirtualMachine
+from holdfast.providers.sim.account import Site
+from holdfast.providers.sim.things import Thing
+from holdfast.providers.sim.world import Happening
+from holdfast.providers.sim.world import World as Clouds
+
+DEAD = {"ending", "ended", "stopped"}
+
+
+@dataclass(slots=True)
+class Guest:
+    """One virtual machine, seen from inside.
+
+    settings   what user data says: platform, caSha256, agentSha256, machine, nonce
+    notice     the cloud's announcement, as the metadata service shows it: (action, time)
+    boots      how often it was started
+    """
+
+    site: Site
+    thing: ProviderId
+    machine: MachineId
+    cluster: ClusterId
+    resource: VirtualMachine
+    private_ip: str
+    launched_at: datetime
+    settings: Mapping[str, str]
+    runs: bool = True
+    is_frozen: bool = False
+    is_cut_off: bool = False
+    notice: tuple[str, str] | None = None
+    boots: int = 1
+
+    @property
+    def lives(self) -> bool:
+        """It runs, is not frozen, and others can reach it."""
+        return self.runs and not self.is_frozen and not self.is_cut_off
+
+
+Listener = Callable[[Guest, str], None]
+
+
+@dataclass(slots=True)
+class Machines:
+    """Every machine that ever ran, by the platform's id of it; the clouds' witness.
+
+    `listeners` are told ("running", "dead", "notice", "frozen", "thawed", "cut", "joined-up").
+    """
+
+    clouds: Clouds
+    guests: dict[MachineId, Guest] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    _by_thing: dict[ProviderId, Guest] = field(default_factory=dict)
+
+    def happened(self, happening: Happening) -> None:
+        """What a cloud did to a machine."""
+        if happening.what == "running":
+            self._runs(happening)
+            return
+        guest = self._by_thing.get(happening.thing)
+        if guest is None:
+            return
+        if happening.what in DEAD and guest.runs:
+            guest.runs = False
+            self._tell(guest, "dead")
+        elif happening.what in {"notice", "rebalance"}:
+            word = "terminate" if happening.what == "notice" else "rebalance"
+            at = happening.deadline or happening.at
+            guest.notice = (word, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+            self._tell(guest, "notice")
+
+    def lives(self, machine: MachineId) -> bool:
+        """Whether anybody could talk to it."""
+        guest = self.guests.get(machine)
+        return guest is not None and guest.lives
+
+    def freeze(self, machine: MachineId) -> None:
+        """It stands still and its link is down; the cloud goes on to call it running."""
+        guest = self.guests[machine]
+        guest.is_frozen = True
+        self._tell(guest, "frozen")
+
+    def thaw(self, machine: MachineId) -> None:
+        """It goes on where it stood."""
+        guest = self.guests[machine]
+        guest.is_frozen = False
+        self._tell(guest, "thawed")
+
+    def cut_off(self, machine: MachineId) -> None:
+        """It works, and nobody can reach it, nor it anybody."""
+        guest = self.guests[machine]
+        guest.is_cut_off = True
+        self._tell(guest, "cut")
+
+    def join_up(self, machine: MachineId) -> None:
+        """Its link is back."""
+        guest = self.guests[machine]
+        guest.is_cut_off = False
+        self._tell(guest, "joined-up")
+
+    def behind(self, public_ip: str) -> Guest | None:
+        """The machine that a reserved address leads to now; None where it leads nowhere."""
+        for account in self.clouds.accounts.values():
+            for site in account.sites:
+                for machine in _bound(site, public_ip):
+                    return self._by_thing.get(machine)
+        return None
+
+    def _runs(self, happening: Happening) -> None:
+        thing = happening.site.shelf.thing(happening.thing)
+        known = self._by_thing.get(happening.thing)
+        if known is not None:
+            known.runs = True
+            known.boots += 1
+            self._tell(known, "running")
+            return
+        guest = None if thing is None else self._guest(happening.site, thing)
+        if guest is not None:
+            self.guests[guest.machine] = guest
+            self._by_thing[guest.thing] = guest
+            self._tell(guest, "running")
+
+    def _guest(self, site: Site, thing: Thing) -> Guest | None:
+        """None for a machine that is not ours, or whose user data starts no agent."""
+        settings = settings_of(self.clouds.payloads.get(thing.id, b""))
+        if thing.owner is None or not isinstance(thing.resource, VirtualMachine) or not settings:
+            return None
+        return Guest(
+            site=site,
+            thing=thing.id,
+            machine=thing.resource.machine,
+            cluster=thing.owner.cluster,
+            resource=thing.resource,
+            private_ip=thing.private_ip or "",
+            launched_at=thing.created_at,
+            settings=settings,
+        )
+
+    def _tell(self, guest: Guest, what: str) -> None:
+        for listener in self.listeners:
+            listener(guest, what)
+
+
+def _bound(site: Site, public_ip: str) -> list[ProviderId]:
+    shelf = site.shelf
+    found = []
+    for history in shelf.histories.values():
+        thing = history.thing
+        if thing is None or thing.kind != "Address" or thing.public_ip != public_ip:
+            continue
+        bindings = (u for u in shelf.users_of(thing.id) if u.kind == "AddressBinding")
+        found += [ref for binding in bindings for ref in binding.refs if ref != thing.id]
+    return found
+
+
+def settings_of(user_data: bytes) -> dict[str, str]:
+    """The agent's settings as the script of `bootstrap.user_data` writes them to its file."""
+    for line in user_data.decode().splitlines():
+        if line.startswith("{") and '"nonce"' in line:
+            found: dict[str, str] = json.loads(line)
+            return found
+    return {}

@@ -1,0 +1,268 @@
+"""One run of the platform: the unchanged parts, put together as `local/serve` does, until it dies.
+
+What it keeps is the disk; everything here goes with the process.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Response
+
+from holdfast.api.app import create_app
+from holdfast.api.auth import ApiContext
+from holdfast.api.routes.agent_conversation import Conversation
+from holdfast.bootstrap import archive
+from holdfast.clock import Clock
+from holdfast.engine.memory import MemoryEngine
+from holdfast.kube.port import Kube, KubeAccess
+from holdfast.model.ids import EngineKey, MachineId
+from holdfast.model.offering import Cloud
+from holdfast.model.wake import Why
+from holdfast.planner.rules import Rules
+from holdfast.providers import errors
+from holdfast.providers.limits import Limits
+from holdfast.providers.port import Provider
+from holdfast.providers.sim.effects import Effect
+from holdfast.providers.sim.provider import SimProvider
+from holdfast.providers.sim.world import World as Clouds
+from holdfast.reconciler import loop, watch
+from holdfast.reconciler.world import Kubes, Platform, World
+from holdfast.simulation import papers
+from holdfast.simulation.disk import Disk
+from holdfast.simulation.effects import NOBODY, Died, Hub, through
+from holdfast.simulation.http import request
+from holdfast.simulation.time import SeededChance, Tenant
+from holdfast.simulation.uplink import Reply, Sent, Unreachable
+from holdfast.store.store import Store, started
+from holdfast.store.vault import Vault
+from holdfast.wire.region import REGIONS
+
+ADDRESS = "https://platform.sim:8443"
+CA_PEM = b"the simulated platform's CA\n"
+AGENT = b"the agent, as machines fetch it\n"
+LATENCY = 0.01  # seconds of a message's way, there and back
+CONCURRENCY = 20
+ORDERED = "SELECT DISTINCT machine FROM orders WHERE done_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What outlives every process: time, the disk, the clouds, the clusters."""
+
+    clock: Clock
+    hub: Hub
+    disk: Disk
+    clouds: Clouds
+    kube: Callable[[KubeAccess], Kube]
+    rules: Rules
+    vault_key: bytes
+    concurrency: int = CONCURRENCY
+
+
+@dataclass(slots=True)
+class Connections:
+    """The simulated clouds' drivers, by their secret; rates are the process's own."""
+
+    clouds: Clouds
+    limits: Limits
+    _known: dict[tuple[str, ...], Provider] = field(default_factory=dict)
+
+    def provider(self, cloud: Cloud, secret: Mapping[str, str]) -> Provider:
+        """The driver of an account. Raises CredentialsRejected for a key that nobody knows."""
+        place = (cloud.value, *(f"{name}={secret[name]}" for name in sorted(secret)))
+        if place not in self._known:
+            found = self.clouds.holder(cloud, secret)
+            if found is None:
+                raise errors.CredentialsRejected("connect", "", "no account knows this key")
+            self._known[place] = SimProvider(self.clouds, *found, self.limits)
+        return self._known[place]
+
+
+class Process:
+    """A platform that runs. Make it with `start`."""
+
+    def __init__(self, number: int, outside: Outside, chance: SeededChance) -> None:
+        self._outside = outside
+        self._tenant = Tenant(f"process {number}")
+        self._chance = chance
+        self._app: FastAPI | None = None
+        self._context: ApiContext | None = None
+        self._talk: Conversation | None = None
+        self.number = number
+        clock = outside.clock
+        database = outside.disk.database(lambda: self.is_alive)
+        vault = Vault([outside.vault_key], chance)
+        self.store = Store(database, vault, clock, chance)
+        self.engine = MemoryEngine(clock, chance)
+        self.world: World | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """It has not died."""
+        return not self._tenant.is_dead
+
+    async def start(self) -> None:
+        """Everything up to serving; raises what the platform raises when it cannot start."""
+        await self.within(self._started())
+        for work in self._parts():
+            self._tenant.spawn(work)
+
+    async def _started(self) -> None:
+        await started(self.store)
+        self.store.on_wake(self.engine.wake)
+        async with self.store.writing() as tx:
+            installation = await self.store.installation.get_or_make(tx)
+        outside = self._outside
+        self.world = World(
+            store=self.store,
+            engine=self.engine,
+            clock=outside.clock,
+            chance=self._chance,
+            rules=outside.rules,
+            installation=installation,
+            providers=Connections(outside.clouds, Limits(outside.clock)),
+            kubes=Kubes(outside.kube),
+            platform=Platform(ADDRESS, archive.sha256(CA_PEM), archive.sha256(AGENT)),
+            native_regions={
+                cloud: tuple(g.native[cloud] for g in REGIONS if cloud in g.native)
+                for cloud in Cloud
+            },
+        )
+        self._context = ApiContext(
+            store=self.store,
+            clock=outside.clock,
+            chance=self._chance,
+            platform_ca_pem=CA_PEM,
+            agent_archive=AGENT,
+            identity_certificates=papers.certificates(),
+            windows=outside.rules.windows,
+        )
+        self._talk = Conversation(self._context)
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        if self.world is None:
+            raise RuntimeError("the process has not started")
+        owner = f"simulated:{self.number}"
+        return [
+            loop.run(self.world, owner, self._outside.concurrency),
+            watch.heartbeats(self.world),
+            watch.nodes(self.world),
+        ]
+
+    def die(self) -> None:
+        """It is gone, with all its tasks; what was not committed is lost. Ends the caller too,
+        if that is one of them (raises Died)."""
+        if not self.is_alive:
+            return
+        self._tenant.is_dead = True
+        self._outside.disk.power_cut()
+        mine = asyncio.current_task()
+        is_inside = False
+        for task in self._tenant.living():
+            if task is mine:
+                is_inside = True
+            else:
+                task.cancel()
+        if is_inside:
+            raise Died(self._tenant.name)
+
+    async def buried(self) -> None:
+        """Until every task of a dead process has ended."""
+        while rest := self._tenant.living():
+            await asyncio.wait(rest)
+        await self.store.close()
+
+    async def within(self, work: Awaitable[Any]) -> Any:
+        """Do something as a part of the process. Raises Died when it ends meanwhile."""
+
+        async def inside() -> Any:
+            return await work
+
+        task = self._tenant.spawn(inside())
+        await asyncio.wait([task])
+        if task.cancelled() or not self.is_alive:
+            if not task.cancelled():
+                task.exception()
+            raise Died(self._tenant.name)
+        return task.result()
+
+    # Agents
+
+    async def send(self, message: Sent) -> Reply:
+        """Deliver a message of an agent. Raises Unreachable."""
+        if self._talk is None or not self.is_alive:
+            raise Unreachable("connection refused")
+        await self._outside.clock.sleep(LATENCY)
+        try:
+            reply: Reply = await self.within(self._answered(message))
+        except Died:
+            raise Unreachable("connection reset") from None
+        return reply
+
+    async def _answered(self, message: Sent) -> Reply:
+        if self._talk is None:
+            raise RuntimeError("the process has not started")
+        before = self._outside.hub.count
+        if message.verb == "first-contact":
+            response = await self._talk.first_contact(message.machine, message.body, message.source)
+        else:
+            response = await self._talk.call_back(
+                message.machine, message.headers, message.body, message.source
+            )
+        reply = Reply(response.status_code, bytes(response.body))
+        if self._is_effect(response, before):
+            effect = Effect("agents", "answer", message.machine, NOBODY)
+            return through(self._outside.hub, effect, lambda: reply, Unreachable)
+        return reply
+
+    def _is_effect(self, response: Response, before: int) -> bool:
+        """An answer to what changed nothing, here or there, is none: it may be asked again."""
+        return response.status_code == 200 and self._outside.hub.count > before
+
+    def beat(self, machines: Iterable[MachineId]) -> None:
+        """Quiet heartbeats of machines that the platform listens to."""
+        if self.is_alive:
+            known, now = self.store.heartbeats.view(), self._outside.clock.now()
+            for machine in machines:
+                if machine in known:
+                    self.store.heartbeats.beat(machine, now)
+
+    def waiting_orders(self) -> set[MachineId]:
+        """Machines that have orders to fetch."""
+        try:
+            rows = self._outside.disk.raw.execute(ORDERED).fetchall()
+        except sqlite3.Error:
+            return set()
+        return {MachineId(row[0]) for row in rows}
+
+    # People
+
+    async def first_token(self) -> str:
+        """A token of the API, as the first start leaves one in a file. Raises Died."""
+
+        async def made() -> str:
+            async with self.store.writing() as tx:
+                return await self.store.tokens.create(tx, "simulated user")
+
+        token: str = await self.within(made())
+        return token
+
+    async def wake(self, keys: Iterable[EngineKey], why: Why) -> None:
+        """Have passes of keys. Raises Died."""
+
+        async def woken() -> None:
+            async with self.store.writing() as tx:
+                for key in keys:
+                    await self.store.leases.wake(tx, key, why)
+
+        await self.within(woken())
+
+    async def asked(self, method: str, path: str, token: str, body: Any = None) -> Any:
+        """A request to the public API; returns (status, JSON). Raises Died."""
+        if self._context is None:
+            raise RuntimeError("the process has not started")
+        self._app = self._app or create_app(self._context)
+        return await self.within(request(self._app, method, path, token, body))

@@ -1,0 +1,133 @@
+"""A person with a token, who asks again until the platform has answered."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from holdfast.model.ids import ClusterId
+from holdfast.model.offering import Cloud
+from holdfast.simulation.effects import Died
+
+if TYPE_CHECKING:
+    from holdfast.simulation.world import Simulation
+
+AGAIN = 1.0  # seconds between two tries
+TRIES = 600
+CLUSTERS = "/v1/kubernetes/clusters"
+
+
+class Refused(Exception):
+    """The platform says no, and why."""
+
+
+@dataclass(slots=True)
+class User:
+    """Speaks the public API only. What a lost answer may have done is looked up, not repeated."""
+
+    world: "Simulation"
+    token: str = ""
+    credentials: dict[Cloud, str] = field(default_factory=dict)
+
+    async def connect(self, *clouds: Cloud) -> None:
+        """Store the first key of the first account of each cloud."""
+        for cloud in clouds:
+            account = next(a for a in self.world.clouds.accounts.values() if a.cloud is cloud)
+            secret = json.dumps(dict(account.keys[0].secret))
+            name = f"{cloud.value}-{account.id}"
+            body = {"id": "", "name": name, "cloud": cloud.value, "credentials": secret}
+            found = await self._made("/v1/credentials", name, body)
+            self.credentials[cloud] = str(found["id"])
+
+    async def create(
+        self, name: str, control_planes: int = 1, workers: int = 2, *, spot: bool = False
+    ) -> ClusterId:
+        """Have a cluster made on the first cloud that is connected."""
+        cloud = next(iter(self.credentials))
+        nodes = [_node(cloud, "master", "medium", spot=False) for _ in range(control_planes)]
+        nodes += [_node(cloud, "worker", "small", spot=spot) for _ in range(workers)]
+        body = {
+            "name": name,
+            "region": "eu-central",
+            "addons": {},
+            "network": {"privateWorkerNodes": False},
+            "cloudCredentialsIDs": [self.credentials[cloud]],
+            "nodes": nodes,
+        }
+        found = await self._made(CLUSTERS, name, body)
+        return ClusterId(str(found["id"]))
+
+    async def delete(self, cluster: ClusterId) -> None:
+        """Have a cluster deleted; repeating is harmless."""
+        await self.asked("DELETE", f"{CLUSTERS}/{cluster}")
+
+    async def replace_key(self, cloud: Cloud, secret: dict[str, str]) -> None:
+        """Give the platform another key of the same account."""
+        path = f"/v1/credentials/{self.credentials[cloud]}/secret"
+        await self.asked("PUT", path, {"credentials": json.dumps(secret)})
+
+    async def cluster(self, cluster: ClusterId) -> dict[str, Any]:
+        """The cluster as the API shows it."""
+        found: dict[str, Any] = await self.asked("GET", f"{CLUSTERS}/{cluster}")
+        return found
+
+    async def wait_for(self, cluster: ClusterId, status: str, limit: float = 3600.0) -> bool:
+        """Look every few seconds until the cluster has a status; False when it never has."""
+        until = self.world.clock.monotonic() + limit
+        while self.world.clock.monotonic() < until:
+            if (await self.cluster(cluster))["status"] == status:
+                return True
+            await self.world.clock.sleep(5.0)
+        return False
+
+    async def asked(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of an answer; asks again while the platform is down. Raises Refused."""
+        for _ in range(TRIES):
+            try:
+                status, answer = await self._once(method, path, body)
+            except (Died, RuntimeError):
+                await self.world.clock.sleep(AGAIN)
+                continue
+            if status >= 500:
+                await self.world.clock.sleep(AGAIN)
+            elif status >= 400:
+                raise Refused(f"{method} {path}: {status} {answer}")
+            else:
+                return answer
+        raise Refused(f"{method} {path}: the platform never answered")
+
+    async def _once(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        process = self.world.platform
+        if not self.token:
+            self.token = await process.first_token()
+        found: tuple[int, Any] = await process.asked(method, path, self.token, body)
+        return found
+
+    async def _made(self, path: str, name: str, body: Any) -> dict[str, Any]:
+        """Make something with a name. A refusal is looked into: a lost answer may have made it."""
+        refusal: Refused | None = None
+        for _ in range(TRIES):
+            known = await self.asked("GET", path)
+            found: dict[str, Any]
+            for found in known["items"]:
+                if found["name"] == name:
+                    return found
+            if refusal is not None:
+                raise refusal
+            self.world.transcript.note(f"user asks: POST {path} {name}")
+            try:
+                status, answer = await self._once("POST", path, body)
+            except (Died, RuntimeError):
+                await asyncio.sleep(AGAIN)
+                continue
+            if status < 400:
+                found = answer
+                return found
+            if status < 500:
+                refusal = Refused(f"POST {path} {name}: {status} {answer}")
+        raise Refused(f"POST {path} {name}: the platform never answered")
+
+
+def _node(cloud: Cloud, role: str, shape: str, *, spot: bool) -> dict[str, Any]:
+    node: dict[str, Any] = {"cloud": cloud.value, "role": role, "shape": shape, "instanceType": ""}
+    return {**node, "spotConfig": {"isSpot": True}} if spot else node
