@@ -13,6 +13,7 @@ NOTICED, HEALED = 15.0, 40.0
 def measure() -> Sequence[Figure]:
     """Both count from the kill; noticed is the event that tells of the loss."""
     with scene.cluster("basic") as cluster:
+        cluster.wait_settled()
         victim = cluster.nodes(role="worker", phase="ready")[0]
         before = cluster.last_event()
         began = time.monotonic()

@@ -33,6 +33,7 @@ class Loss:
 def lose_control_plane(cluster: Holding, limit: float) -> Loss:
     """Kill the holder of the users' address; wait until the cluster is whole. TimeoutError."""
     site = cluster.site
+    cluster.wait_settled()
     endpoint = cluster.now()["endpoint"]
     masters = cluster.nodes(role="master", phase="ready")
     victim = next((n for n in masters if n["network"]["publicIp"] == endpoint), masters[0])

@@ -240,6 +240,19 @@ class Holding:
         """Seconds until it is ready with all nodes."""
         return self.wait("the cluster is ready with all its nodes", self.is_whole, limit)
 
+    def wait_settled(self, quiet: float = 8.0, limit: float = 120) -> None:
+        """Wait until no pass has run for a while: whatever comes next must be noticed anew."""
+        seen, since = "", time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal seen, since
+            last = str(self.now()["reconciledAt"])
+            if last != seen:
+                seen, since = last, time.monotonic()
+            return time.monotonic() - since >= quiet
+
+        self.wait(f"no pass for {quiet:g} s", is_quiet, limit)
+
     def delete(self, limit: float = 90) -> None:
         """Delete it and wait for the confirmed certificate."""
         self.ask_delete()

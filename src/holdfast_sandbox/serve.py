@@ -16,6 +16,7 @@ from holdfast_sandbox.options import Options
 from holdfast_sandbox.state import Kept, StateDirectory, StateInUse
 
 WRONG_USE = 2  # exit code for what the caller can mend
+LOOK_SECONDS = 1.0  # between looks for a signal that another thread took
 
 
 def serve(options: Annotated[Options, Parameter(name="*")]) -> int:
@@ -56,7 +57,10 @@ def _run(options: Options, asked: threading.Event) -> None:
         with Sandbox(options, directory, kept, ports) as sandbox:
             directory.announce(sandbox.ready())
             try:
-                asked.wait()
+                # The kernel may hand a signal to any thread, but Python handles it in this one,
+                # when it wakes.
+                while not asked.wait(LOOK_SECONDS):
+                    pass
             finally:
                 directory.withdraw()
 

@@ -107,6 +107,12 @@ class World:
     master: Agent
     worker: Agent
 
+    async def machine(self, agent: Agent) -> Machine:
+        async with self.platform.store.reading() as tx:
+            found = await self.platform.store.machines.get(tx, agent.id)
+        assert found is not None
+        return found
+
     async def change(self, agent: Agent, **facts: Any) -> None:
         async with self.platform.store.writing() as tx:
             machine = await self.platform.store.machines.get(tx, agent.id)
@@ -502,7 +508,7 @@ async def test_orders_travel_signed_and_are_done_once(world: World) -> None:
         cluster=world.cluster,
         machine=world.master.id,
         kind="remove-etcd-member",
-        arguments={"machineId": "x", "name": "web-2", "peerIp": "10.10.0.9"},
+        arguments={"machineId": world.worker.id, "name": "web-2", "peerIp": "10.10.0.9"},
         created_at=world.platform.clock.now(),
     )
     async with world.platform.store.writing() as tx:
@@ -515,8 +521,10 @@ async def test_orders_travel_signed_and_are_done_once(world: World) -> None:
     assert (await world.worker.call("heartbeat"))["orders"] == []
     await world.worker.call("order-done", orderId="o1", ok=True, message="not mine")
     assert (await world.master.call("heartbeat"))["orders"] != []
+    assert (await world.machine(world.worker)).member_removed_at is None
     answer = await world.master.call("order-done", orderId="o1", ok=True, message="removed")
     assert answer["orders"] == []
+    assert (await world.machine(world.worker)).member_removed_at is not None
     await world.master.call("order-done", orderId="o1", ok=False, message="again")
     events = [event for event in await world.events() if event.startswith("Order")]
     assert len(events) == 1

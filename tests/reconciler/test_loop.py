@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.core.planner.build import ONE
 from tests.reconciler.platform import Stage, is_settled, story
 
@@ -14,6 +15,8 @@ from holdfast.model.wake import Again, Why
 from holdfast.planner.status import SETTLED
 from holdfast.reconciler import loop as loops
 from holdfast.reconciler.loop import LATER, Loop
+from holdfast.reconciler.world import Held
+from holdfast.store.errors import LeaseLost
 
 KEY = cluster_key(ONE)
 
@@ -153,3 +156,40 @@ async def test_the_client_of_a_cluster_is_renewed_before_its_certificate_expires
     assert expires_at(second) - expires_at(first) >= timedelta(days=20)
     await stage.world.kubes.close()
     assert stage.kubernetes.closed == 2
+
+
+@story
+async def test_a_lost_lease_ends_the_pass_before_its_next_effect(stage: Stage) -> None:
+    await stage.create(1, 1)
+
+    async def stolen(creation: object) -> None:
+        stage.clock.turn(30)
+        other = await stage.store.leases.take(KEY, "other", timedelta(seconds=60))
+        assert other
+
+    stage.cloud.before_create = stolen
+    first = len(stage.cloud.calls)
+    await stage.loop.handle(KEY)
+    calls = [c for c in stage.cloud.calls[first:] if c.startswith("create")]
+    assert 1 <= len(calls) <= 16  # those that were under way at once
+    assert len(calls) < 31
+    cluster = await stage.cluster()
+    assert cluster.reconciled_at is None  # nothing of the pass was recorded
+
+
+@story
+async def test_a_zombie_can_neither_write_nor_act(stage: Stage) -> None:
+    """F46: an old holder wakes up after another one took over."""
+    await stage.create(1, 1)
+    old = await stage.store.leases.take(KEY, "old", timedelta(seconds=20))
+    assert old
+    held = Held(old, stage.store, stage.clock)
+    stage.clock.turn(21)
+    new = await stage.store.leases.take(KEY, "new", timedelta(seconds=20))
+    assert new
+    with pytest.raises(LeaseLost):
+        await held.ensure()
+    with pytest.raises(LeaseLost):
+        async with stage.store.guarded(old) as tx:
+            await stage.store.clusters.ask_delete(tx, ONE)
+    assert not (await stage.cluster()).is_deleting

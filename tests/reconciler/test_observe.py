@@ -107,7 +107,7 @@ def test_seen_before_and_asked_for_again_keeps_the_calls() -> None:
     intents = {NETWORK: Intent(ONE, NETWORK, "token", 1, AT, 2)}
     missing = a_thing(missing_since=AT - MINUTE, missing_readings=1)
     found = doubts(recorded(intents=intents, things=(missing,)))
-    assert found == {NETWORK: Unsure(AT - MINUTE, 2, 2)}
+    assert found == {NETWORK: Unsure(AT, 2, 2)}
 
 
 def folded(stage: Stage, *found: Seen | Blind | Foreign, **record: Any) -> Any:

@@ -107,6 +107,27 @@ async def test_a_killed_control_plane_of_three_is_replaced_one_member_at_a_time(
 
 
 @story
+async def test_a_member_is_taken_out_also_when_its_machine_was_gone_before_anyone_could(
+    stage: Stage,
+) -> None:
+    await stage.up(3, 0)
+    lost = (await stage.of(Role.CONTROL_PLANE))[2]
+    stage.agents_work = False
+    stage.clock.turn(60)
+    stage.cloud.kill(lost.id)
+    await stage.wake()
+    for _ in range(4):
+        await stage.step()
+    assert lost.id not in {machine.id for machine in await stage.machines()}
+    assert lost.id in stage.kubernetes.members
+    stage.agents_work = True
+    await stage.wake()
+    await stage.until(is_settled)
+    assert lost.id not in stage.kubernetes.members
+    assert len(stage.kubernetes.members) == 3
+
+
+@story
 async def test_an_order_that_is_not_carried_out_yet_is_given_once_and_waited_for(
     stage: Stage,
 ) -> None:
@@ -283,7 +304,7 @@ async def test_a_second_vm_of_a_machine_is_removed_also_while_the_first_is_out_o
 
 @pytest.mark.parametrize("kind", ["network", "address/endpoint"])
 @story
-async def test_a_second_copy_after_a_lost_answer_is_removed_and_one_is_kept(
+async def test_a_thing_whose_answer_was_lost_is_waited_for_and_adopted(
     stage: Stage, kind: str
 ) -> None:
     name = ResourceName(f"aws/{kind}")
@@ -293,7 +314,7 @@ async def test_a_second_copy_after_a_lost_answer_is_removed_and_one_is_kept(
         lost.append(asked)
         return asked == name and lost.count(name) == 1
 
-    stage.cloud.loses = loses
+    stage.cloud.loses, stage.cloud.lag = loses, timedelta(seconds=2)
     await stage.up(1, 1)
     assert len(stage.cloud.living(name)) == 1
     assert lost.count(name) == 1

@@ -43,7 +43,7 @@ def doubt(resource: Resource, observed: Observed, rules: Rules, now: datetime) -
 
 
 def _pause(unsure: Unsure, rules: Rules, window: timedelta) -> timedelta:
-    """How long after the first call the next one may follow; it grows with the calls made."""
+    """How long after the last call the next one may follow; it grows with the calls made."""
     beyond = unsure.calls - rules.creates_per_intent
     if beyond >= 0:
         return window * ALARM * (beyond + 1)

@@ -82,9 +82,8 @@ def _intent(
     now: datetime,
 ) -> Intent:
     token = _token(cluster, resource, observed)
-    calls = known.calls if known and known.token == token else 0
-    saved_at = known.saved_at if known and known.token == token else now
-    return Intent(cluster, resource.name, token, calls + 1, saved_at, calls + 1)
+    calls = 1 + (known.calls if known and known.token == token else 0)
+    return Intent(cluster, resource.name, token, calls, now, calls)
 
 
 def _token(cluster: ClusterId, resource: Resource, observed: Observed) -> str:

@@ -132,16 +132,22 @@ def one_each(
 def unsure(
     things: Mapping[ResourceName, Seen], recorded: Recorded, now: datetime, rules: Rules
 ) -> dict[ResourceName, Unsure]:
-    """Asked for or seen before, and not visible now. Waits are counted over complete readings."""
+    """Asked for or seen before, and not visible now, since the later of both.
+
+    Readings without a thing are counted when they were complete.
+    """
     found: dict[ResourceName, Unsure] = {}
     for name, intent in recorded.intents.items():
         if name not in things and intent.calls:
             found[name] = Unsure(intent.saved_at, rules.gone_readings, intent.calls)
     for thing in recorded.things:
         if thing.removed_at is None and thing.name not in things:
-            calls = found[thing.name].calls if thing.name in found else 0
-            since = thing.missing_since or now
-            found[thing.name] = Unsure(since, thing.missing_readings + 1, calls)
+            since, asked = thing.missing_since or now, found.get(thing.name)
+            found[thing.name] = Unsure(
+                max(since, asked.since) if asked else since,
+                thing.missing_readings + 1,
+                asked.calls if asked else 0,
+            )
     return found
 
 

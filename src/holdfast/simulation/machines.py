@@ -107,11 +107,8 @@ class Machines:
 
     def behind(self, public_ip: str) -> Guest | None:
         """The machine that a reserved address leads to now; None where it leads nowhere."""
-        for account in self.clouds.accounts.values():
-            for site in account.sites:
-                for machine in _bound(site, public_ip):
-                    return self._by_thing.get(machine)
-        return None
+        found = self.clouds.leads_to(public_ip)
+        return None if found is None else self._by_thing.get(found[1])
 
     def _runs(self, happening: Happening) -> None:
         thing = happening.site.shelf.thing(happening.thing)
@@ -146,18 +143,6 @@ class Machines:
     def _tell(self, guest: Guest, what: str) -> None:
         for listener in self.listeners:
             listener(guest, what)
-
-
-def _bound(site: Site, public_ip: str) -> list[ProviderId]:
-    shelf = site.shelf
-    found = []
-    for history in shelf.histories.values():
-        thing = history.thing
-        if thing is None or thing.kind != "Address" or thing.public_ip != public_ip:
-            continue
-        bindings = (u for u in shelf.users_of(thing.id) if u.kind == "AddressBinding")
-        found += [ref for binding in bindings for ref in binding.refs if ref != thing.id]
-    return found
 
 
 def settings_of(user_data: bytes) -> dict[str, str]:

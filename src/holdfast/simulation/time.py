@@ -136,9 +136,10 @@ def _numbered(
     loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **named: Any
 ) -> "asyncio.Task[Any]":
     task = _NumberedTask(work, loop=loop, **named)
-    tenant = _TENANT.get()
-    if tenant is not None:
-        tenant.add(task)
+    context: contextvars.Context | None = named.get("context")
+    owner = _TENANT.get() if context is None else context.get(_TENANT)
+    if owner is not None:
+        owner.add(task)
     return task
 
 

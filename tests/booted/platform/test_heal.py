@@ -13,6 +13,7 @@ def test_a_killed_worker_and_a_deleted_rule_are_noticed_and_healed(
     site: Site, basic: Holding
 ) -> None:
     basic.kubectl().deploy_web()
+    basic.wait_settled()
     victim, witness = [
         node for node in basic.nodes(role="worker") if not node["spotConfig"]["isSpot"]
     ][:2]

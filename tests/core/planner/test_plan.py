@@ -278,3 +278,12 @@ def test_a_failed_thing_is_replaced() -> None:
     assert names_of(plan.actions, Delete) == {BINDING}  # first what leans on it
     without = a_world().with_things(broken).without(BINDING)
     assert names_of(decided(without).actions, Delete) == {ADDRESS}
+
+
+def test_a_second_call_for_a_thing_that_doubles_waits_for_the_window_again() -> None:
+    """The wait begins at the last call: found by a property, with a late and a lost network."""
+    for calls in (1, 2):
+        unsure = {NETWORK: Unsure(AT, RULES.gone_readings, calls)}
+        nothing = a_world().see(things={}, unsure=unsure)
+        for age, is_made in ((WINDOW - SECOND, False), (WINDOW, True)):
+            assert (NETWORK in names_of(decided(nothing, AT + age).actions, Create)) is is_made

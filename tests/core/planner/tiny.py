@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from tests.core.planner.build import AT, HERE, a_node, a_region, identities, seen
+from tests.core.planner.memory import Memory
 
 from holdfast.model.action import Action, Create, Delete, DeleteNode, Plan, RemoveMember, Result
 from holdfast.model.cluster import Cluster
@@ -23,7 +24,6 @@ from holdfast.model.observed import (
     Life,
     Observed,
     Seen,
-    Unsure,
 )
 from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.model.resource import (
@@ -69,9 +69,7 @@ class Tiny:
     members: set[MachineId] = field(default_factory=set)  # of etcd
     nodes: set[str] = field(default_factory=set)
     silent: set[MachineId] = field(default_factory=set)  # agents that are cut off
-    intents: dict[ResourceName, Unsure] = field(default_factory=dict)
-    missing: dict[ResourceName, tuple[datetime, int]] = field(default_factory=dict)
-    known: set[ResourceName] = field(default_factory=set)
+    memory: Memory = field(default_factory=Memory)
     pauses: Pauses = field(default_factory=dict)
     killed: set[MachineId] = field(default_factory=set)
     made: int = 0
@@ -113,7 +111,7 @@ class Tiny:
         check.invariants(plan, observed, self.cluster, HERE)
         for action in plan.actions:
             if isinstance(action, Create):
-                self._intend(action.resource.name)
+                self.memory.intend(action.resource.name, self.now, RULES)
         results = [self._do(action) for action in plan.actions]
         self.pauses = after(self.pauses, wanted.actions, results, self.now)
         self.cluster = replace(self.cluster, reconciled_at=self.now)
@@ -134,14 +132,14 @@ class Tiny:
                 things[each.resource.name] = each
             elif each.life is not Life.GONE:
                 surplus.append(each)
-        self._note(things)
+        self.memory.note(things.keys(), self.now, is_blind=self.blind is not None)
         blind = () if self.blind is None else (Blind(self.blind, "outage", "Unavailable"),)
         heard = {m for m in self.machines if m not in self.silent and self._runs(m)}
         return Observed(
             things=things,
             surplus=tuple(surplus),
             foreign=self.foreign,
-            unsure=self._unsure(things),
+            unsure=self.memory.unsure(things.keys(), self.now, RULES),
             blind=blind,
             machines=self._present(),
             agents={m: AgentSeen(self.now, m not in heard) for m in self.machines},
@@ -153,32 +151,6 @@ class Tiny:
             return True
         kind = type(thing.resource).__name__
         return self.blind is not None and (not self.blind or kind in self.blind)
-
-    def _note(self, things: dict[ResourceName, Seen]) -> None:
-        """What the store's tables of things and intents would hold."""
-        for name in things:
-            self.intents.pop(name, None)
-            self.missing.pop(name, None)
-        self.known |= things.keys()
-        for name in self.known - things.keys():
-            if self.blind is None:
-                since, readings = self.missing.get(name, (self.now, 0))
-                self.missing[name] = (since, readings + 1)
-
-    def _unsure(self, things: dict[ResourceName, Seen]) -> dict[ResourceName, Unsure]:
-        found = dict(self.intents)
-        for name, (since, readings) in self.missing.items():
-            calls = found[name].calls if name in found else 0
-            found[name] = Unsure(since, readings, calls)
-            if self.now - since >= RULES.window(Cloud.AWS) and readings >= RULES.gone_readings:
-                self.known.discard(name)
-        for name in self.missing.keys() - self.known:
-            del self.missing[name]
-        return {name: unsure for name, unsure in found.items() if name not in things}
-
-    def _intend(self, name: ResourceName) -> None:
-        before = self.intents.get(name, Unsure(self.now, RULES.gone_readings, 0))
-        self.intents[name] = replace(before, calls=before.calls + 1)
 
     # The cloud
 
@@ -200,7 +172,7 @@ class Tiny:
         absent = [n for n in needs(resource) if not self.living(n)]
         assert not absent, f"{resource.name} was made before {absent}"
         if isinstance(resource, VirtualMachine) and resource.offering in self.sold_out:
-            self.intents.pop(resource.name, None)
+            self.memory.intents.pop(resource.name, None)
             return Result(action, "CapacityUnavailable", "sold out")
         for other in self.living(resource.name):
             age = self.now - (other.created_at or AT)

@@ -76,7 +76,9 @@ class Account:
         """The cloud's own bucket for a group of calls."""
         place = (region, group)
         if place not in self._meters:
-            self._meters[place] = Meter(budget.burst, budget.per_second, float(budget.burst))
+            # Calls that left in time may arrive in a bunch: a second's worth more is let in.
+            burst = budget.burst + budget.per_second
+            self._meters[place] = Meter(burst, budget.per_second, float(burst))
         return self._meters[place]
 
     def _field(self, name: str, number: int) -> str:

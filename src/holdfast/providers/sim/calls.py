@@ -66,7 +66,7 @@ async def change(line: Line, change: Change) -> None:
     fault = fault or world.faults.take(ON_THE_WAY, change.facts, world.moment())
     await line.travel(change.verb, change.subject, change.cluster)
     if fault is not None and fault.kind in {Kind.LOST_REQUEST, Kind.LATE}:
-        await _unanswered(line, change, fault)
+        await _unanswered(line, change, fault, effect)
     if fault is not None and fault.kind is Kind.DELAY:
         await world.clock.sleep(fault.value)
     error = _acted(line, change, fault)
@@ -146,15 +146,15 @@ def _hide(line: Line, thing: ProviderId, seconds: float) -> None:
         last.visible_at = max(last.visible_at, line.world.timeline.now + seconds)
 
 
-async def _unanswered(line: Line, change: Change, fault: Fault) -> None:
+async def _unanswered(line: Line, change: Change, fault: Fault, effect: Effect) -> None:
     """Nothing came back in time: nothing happened, or it will happen later."""
     world = line.world
     if fault.kind is Kind.LOST_REQUEST:
         _note(line, change, "lost", None)
-        await world.clock.sleep(fault.value)
     else:
         world.timeline.after(fault.value, lambda: _later(line, change), late=True)
-        await world.clock.sleep(min(fault.value, world.settings.patience))
+    world.effects.after(effect, "lost" if fault.kind is Kind.LOST_REQUEST else "late")
+    await world.clock.sleep(min(fault.value, world.settings.patience))
     raise _silence(change)
 
 

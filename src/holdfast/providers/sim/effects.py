@@ -33,7 +33,11 @@ class Effects(Protocol):
         ...
 
     def after(self, effect: Effect, outcome: str) -> None:
-        """It was applied and nobody has seen the answer. `outcome` is "ok" or an error's class."""
+        """It was applied, or not, and nobody has seen an answer.
+
+        `outcome` is "ok", the class of the cloud's error, "lost" (it will never be applied) or
+        "late" (it will be, unasked).
+        """
         ...
 
     def reading(self, effect: Effect) -> Fault | None:

@@ -114,6 +114,22 @@ def start(world: World, site: Site, thing_id: ProviderId) -> None:
     world.tell(site, thing, "running", "started again")
 
 
+def lose_zone(world: World, site: Site, zone: str) -> tuple[ProviderId, ...]:
+    """The power of a zone fails: every machine in it ends now. Returns which, whoever owns them."""
+    world.timeline.settle()
+    struck = [
+        thing.id
+        for history in list(site.shelf.histories.values())
+        if (thing := history.thing) is not None
+        and thing.kind == "VirtualMachine"
+        and thing.zone == zone
+        and thing.is_alive
+    ]
+    for machine in struck:
+        end(world, site, machine, f"terminated: Server.InternalError: zone {zone} failed")
+    return tuple(struck)
+
+
 def _unlist(world: World, site: Site, thing_id: ProviderId) -> None:
     if site.shelf.thing(thing_id) is not None:
         world.remove(site, thing_id)

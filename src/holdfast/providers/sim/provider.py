@@ -270,14 +270,12 @@ class SimProviders:
                     f"connect to {cloud.value}", "", f"{name} is missing"
                 )
         place = (cloud, repr(sorted(secret.items())))
-        if place not in self._known:
-            self._known[place] = self._connect(cloud, secret)
-        return self._known[place]
-
-    def _connect(self, cloud: Cloud, secret: Mapping[str, str]) -> SimProvider:
+        if place in self._known:
+            return self._known[place]
         holder = self._world.holder(cloud, secret)
-        if holder is None:
+        if holder is None:  # not kept: an account may learn of the key
             unknown = Key("unknown", {}, is_valid=False)
             nobody = Account(cloud, "unknown", self._world.draws)
             return SimProvider(self._world, nobody, unknown, self._limits, self._care)
-        return SimProvider(self._world, *holder, self._limits, self._care)
+        self._known[place] = SimProvider(self._world, *holder, self._limits, self._care)
+        return self._known[place]

@@ -1,0 +1,131 @@
+"""Plays one scenario from one seed, and judges it.
+
+    outcome = play("create", Settings(seed=7))
+    outcome.breaches, outcome.transcript
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from holdfast.simulation import disk, invariants, papers
+from holdfast.simulation.effects import Done
+from holdfast.simulation.quiet import NotConverged
+from holdfast.simulation.scenarios import Broken, scenario
+from holdfast.simulation.time import VirtualLoop
+from holdfast.simulation.watch import Breach, Watch
+from holdfast.simulation.world import Settings, Simulation
+
+LOGGED = 30  # warnings and worse are part of a transcript
+
+Prepare = Callable[[Simulation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one run.
+
+    seconds    virtual time that it took
+    commits    the transcript with the store's own effects
+    converged  False: the world was not quiet within its limit (I12)
+    """
+
+    scenario: str
+    seed: int
+    seconds: float
+    effects: tuple[Done, ...]
+    breaches: tuple[Breach, ...]
+    transcript: str
+    commits: str
+    converged: bool = True
+    reasons: tuple[str, ...] = field(default=())
+
+    @property
+    def is_good(self) -> bool:
+        """It ended, and every invariant held."""
+        return self.converged and not self.breaches
+
+
+def play(
+    name: str,
+    settings: Settings | None = None,
+    prepare: Prepare | None = None,
+    *,
+    restarts: bool = True,
+) -> Outcome:
+    """Play a scenario to its end.
+
+    prepare   is handed the world before the story begins: to add watchers or faults
+    restarts  ends with a restart of the platform, which must find nothing to do (I13)
+
+    Raises UnknownScenario, and what the story raises: then the run could not be played.
+    """
+    story = scenario(name).story
+    chosen = settings or Settings()
+    disk.template()  # on loops and by chance of their own, before this one
+    papers.certificates()
+
+    async def whole() -> Outcome:
+        async with Simulation.open(chosen) as world:
+            watch = Watch(world)
+            world.hub.watchers.append(watch)
+            if prepare is not None:
+                prepare(world)
+            with _logs(world):
+                return await _judged(world, watch)
+
+    async def _judged(world: Simulation, watch: Watch) -> Outcome:
+        reasons: tuple[str, ...] = ()
+        breaches: list[Breach] = []
+        try:
+            expected = await story(world)
+            breaches += invariants.check(world, expected)
+            if restarts:
+                breaches += await invariants.stable_after_restart(world)
+        except NotConverged as error:
+            reasons = tuple(error.reasons)
+            breaches.append(Breach("I12", world.clock.monotonic(), str(error)))
+        except Broken as error:
+            breaches.append(Breach(error.invariant, world.clock.monotonic(), str(error)))
+        return Outcome(
+            scenario=name,
+            seed=chosen.seed,
+            seconds=world.clock.monotonic(),
+            effects=tuple(world.hub.done),
+            breaches=(*watch.breaches, *breaches),
+            transcript=world.transcript.text(world.disk.raw, commits=False),
+            commits=world.transcript.text(world.disk.raw),
+            converged=not reasons,
+            reasons=reasons,
+        )
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(whole())
+
+
+@contextmanager
+def _logs(world: Simulation) -> Iterator[None]:
+    """Warnings of the platform become notes of the transcript; nothing is printed."""
+    before: dict[str, Any] = structlog.get_config()
+
+    def into_transcript(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        said = str(event.pop("event", ""))
+        error = event.pop("exc_info", None)
+        words = " ".join(f"{key}={value}" for key, value in sorted(event.items()))
+        told = f" {error!r}" if isinstance(error, BaseException) else ""
+        world.transcript.note(f"log {method} {said} {words}{told}".rstrip())
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[into_transcript],
+        wrapper_class=structlog.make_filtering_bound_logger(LOGGED),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

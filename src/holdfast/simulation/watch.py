@@ -1,0 +1,148 @@
+"""Invariants that are checked at every effect: intent first, one writer, quorum, blindness, breaker.
+
+The witness is the outside: the disk, the clouds' truth, the clusters' etcd; never the platform's
+memory. What can be judged at the end only is in `invariants`.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from holdfast.model.ids import ClusterId, MachineId
+from holdfast.model.observed import Life
+from holdfast.planner.health import allowance
+from holdfast.providers.sim.effects import Effect
+from holdfast.providers.sim.faults import Facts, Fault, Kind
+from holdfast.simulation.machines import Guest
+from holdfast.simulation.time import EPOCH
+
+if TYPE_CHECKING:
+    from holdfast.simulation.world import Simulation
+
+INTENT = "SELECT 1 FROM intents WHERE cluster = ? AND name = ?"
+LEASE = "SELECT lease_owner, lease_until FROM wakes WHERE key = ?"
+DELETING = "SELECT delete_asked_at, spec FROM clusters WHERE id = ?"
+SUSPECTED_WITHIN = timedelta(minutes=10)
+SEEN_BLIND = timedelta(minutes=2)  # a pass that began before the fault may still act on what it saw
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """An invariant that did not hold."""
+
+    invariant: str  # "I10"
+    at: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.at:.3f}: {self.text}"
+
+
+@dataclass(slots=True)
+class Watch:
+    """A watcher of effects; put it into the hub before the story begins."""
+
+    world: "Simulation"
+    breaches: list[Breach] = field(default_factory=list)
+    _suspected: dict[ClusterId, list[datetime]] = field(default_factory=dict)
+
+    def before(self, number: int, effect: Effect) -> Fault | None:  # noqa: ARG002
+        """The platform issues an effect."""
+        if effect.port.startswith("cloud/"):
+            self._cloud(effect)
+        return None
+
+    def after(self, number: int, effect: Effect, outcome: str) -> None:  # noqa: ARG002
+        """It was applied."""
+        for cluster in self.world.kubernetes.clusters.values():
+            learners = sum(member.is_learner for member in cluster.members.values())
+            if learners > 1:
+                self._breach("I6", f"{learners} control planes join etcd at once")
+
+    def reading(self, effect: Effect) -> Fault | None:  # noqa: ARG002
+        """Readings change nothing."""
+        return None
+
+    def _cloud(self, effect: Effect) -> None:
+        self._one_writer(effect)
+        if effect.verb == "create":
+            self._intent_first(effect)
+        else:
+            self._not_blind(effect)
+        if effect.verb == "delete" and "/machine/" in effect.subject:
+            self._removal(effect)
+
+    def _intent_first(self, effect: Effect) -> None:
+        row = self.world.disk.raw.execute(INTENT, (effect.cluster, effect.subject)).fetchone()
+        if row is None:
+            self._breach("I10", f"{effect.label} without a saved intent")
+
+    def _one_writer(self, effect: Effect) -> None:
+        row = self.world.disk.raw.execute(LEASE, (f"cluster:{effect.cluster}",)).fetchone()
+        owner, until = row or (None, None)
+        process = self.world.process
+        mine = f"simulated:{process.number}" if process else ""
+        if owner != mine:
+            self._breach("I11", f"{effect.label} by {mine} while {owner} holds the lease")
+        elif until is None or _moment(until) < self.world.clock.now():
+            self._breach("I11", f"{effect.label} after the lease ended at {until}")
+
+    def _not_blind(self, effect: Effect) -> None:
+        """Nothing is removed while its own listing does not work."""
+        asked = self._deleting(effect.cluster)[0]
+        kind = "machines" if "/machine/" in effect.subject else ""
+        facts = Facts(
+            cloud=effect.port.partition("/")[2],
+            account="*",
+            verb="observe",
+            thing="VirtualMachine" if kind else "",
+            subjects=(kind,),
+        )
+        now = self.world.clock.now()
+        kinds = (Kind.OUTAGE, Kind.HIDDEN)
+        for fault in self.world.clouds.faults.each(kinds, facts, now):
+            lasts = fault.since is not None and now - fault.since > SEEN_BLIND
+            if fault.verb == "observe" and lasts and not asked:
+                self._breach("I14", f"{effect.label} while its listing does not work ({fault.id})")
+
+    def _removal(self, effect: Effect) -> None:
+        machine = MachineId(effect.subject.rpartition("/")[2])
+        guest = self.world.machines.guests.get(machine)
+        asked, machines = self._deleting(effect.cluster)
+        if guest is None or asked:
+            return
+        self._keeps_quorum(effect, guest)
+        thing = guest.site.shelf.thing(guest.thing)
+        announced = guest.notice is not None or thing is None or thing.life is not Life.PRESENT
+        if announced:
+            return
+        now = self.world.clock.now()
+        recent = [t for t in self._suspected.get(effect.cluster, ()) if now - t < SUSPECTED_WITHIN]
+        self._suspected[effect.cluster] = [*recent, now]
+        most = allowance(machines, self.world.settings.rules)
+        if len(recent) + 1 > most:
+            text = f"{len(recent) + 1} running machines removed within {SUSPECTED_WITHIN}"
+            self._breach("I16", f"{effect.label}: {text}, the breaker allows {most} of {machines}")
+
+    def _keeps_quorum(self, effect: Effect, guest: Guest) -> None:
+        cluster = self.world.kubernetes.clusters.get(guest.cluster)
+        if cluster is None or not guest.lives or guest.machine not in cluster.voters:
+            return
+        living, voters = cluster.living - 1, len(cluster.voters)
+        if living <= voters // 2:
+            self._breach("I6", f"{effect.label} leaves {living} of {voters} members of etcd")
+
+    def _deleting(self, cluster: ClusterId) -> tuple[bool, int]:
+        """Whether a user asked for the deletion, and how many machines were asked for."""
+        row = self.world.disk.raw.execute(DELETING, (cluster,)).fetchone()
+        if row is None:
+            return False, 0
+        return row[0] is not None, len(json.loads(row[1]).get("nodes", ()))
+
+    def _breach(self, invariant: str, text: str) -> None:
+        self.breaches.append(Breach(invariant, self.world.clock.monotonic(), text))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=EPOCH.tzinfo)
