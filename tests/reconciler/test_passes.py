@@ -158,6 +158,18 @@ async def test_a_rule_that_someone_opened_is_closed_again(stage: Stage) -> None:
 
 
 @story
+async def test_what_is_made_again_gets_a_new_key(stage: Stage) -> None:
+    """A cloud answers a known key with the old thing, also when that is gone."""
+    await stage.up()
+    name = ResourceName("aws/rule/worker/node-ports-udp")
+    lost = next(s for s in stage.cloud.left() if s.resource.name == name)
+    del stage.cloud.truth[lost.id]
+    await stage.wake()
+    await stage.until(is_settled)
+    assert len(stage.cloud.tokens[name]) == 2
+
+
+@story
 async def test_a_deletion_ends_with_a_signed_certificate_in_two_steps(stage: Stage) -> None:
     await stage.up(1, 2)
     made = {s.id for s in stage.cloud.left()}

@@ -1,7 +1,9 @@
 """Carries out a plan: saves every intent in one commit, then makes one call per action."""
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.bootstrap import user_data
@@ -40,7 +42,8 @@ async def everything(
     """What became of each action. A failed action is a result; only LeaseLost ends the pass."""
     if cluster.reconcile_paused and not cluster.is_deleting:
         return ()
-    intents = await _save_intents(cluster, plan.actions, observed, held, world)
+    tokens = _Tokens(cluster.id, observed, Counter(t.name for t in reached.recorded.things))
+    intents = await _save_intents(cluster, plan.actions, tokens, held, world)
     calls = _Calls(cluster, observed, reached, intents, held, world)
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -57,7 +60,11 @@ async def everything(
 
 
 async def _save_intents(
-    cluster: Cluster, actions: Iterable[Action], observed: Observed, held: Held, world: World
+    cluster: Cluster,
+    actions: Iterable[Action],
+    tokens: "_Tokens",
+    held: Held,
+    world: World,
 ) -> dict[ResourceName, Intent]:
     """One commit before the first call: whatever happens, the next pass knows what was asked."""
     resources = [action.resource for action in actions if isinstance(action, Create)]
@@ -67,7 +74,7 @@ async def _save_intents(
     async with world.store.guarded(held.lease) as tx:
         known = await world.store.intents.of_cluster(tx, cluster.id)
         intents = [
-            _intent(cluster.id, resource, known.get(resource.name), observed, now)
+            _intent(cluster.id, resource, known.get(resource.name), tokens.of(resource), now)
             for resource in resources
         ]
         await world.store.intents.save(tx, *intents)
@@ -75,22 +82,27 @@ async def _save_intents(
 
 
 def _intent(
-    cluster: ClusterId,
-    resource: Resource,
-    known: Intent | None,
-    observed: Observed,
-    now: datetime,
+    cluster: ClusterId, resource: Resource, known: Intent | None, token: str, now: datetime
 ) -> Intent:
-    token = _token(cluster, resource, observed)
     calls = 1 + (known.calls if known and known.token == token else 0)
     return Intent(cluster, resource.name, token, calls, now, calls)
 
 
-def _token(cluster: ClusterId, resource: Resource, observed: Observed) -> str:
-    """A machine's token was chosen with it; other things have one that follows from their name."""
-    if isinstance(resource, VirtualMachine):
-        return observed.machines[resource.machine].token
-    return client_token(cluster, 1, resource.name)
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """Idempotency keys. `seen` counts the things that were ever seen under a name: one that is
+    gone gives its successor a new key, since a cloud answers a known key with the old thing."""
+
+    cluster: ClusterId
+    observed: Observed
+    seen: Mapping[ResourceName, int]
+
+    def of(self, resource: Resource) -> str:
+        """A machine's token was chosen with it; that of other things follows from their name."""
+        if isinstance(resource, VirtualMachine):
+            return self.observed.machines[resource.machine].token
+        attempt = 1 + self.seen.get(resource.name, 0)
+        return client_token(self.cluster, attempt, resource.name)
 
 
 class _Calls:

@@ -69,12 +69,12 @@ class Machines:
             return
         if happening.what in DEAD and guest.runs:
             guest.runs = False
-            self._tell(guest, "dead")
+            self.tell(guest, "dead")
         elif happening.what in {"notice", "rebalance"}:
             word = "terminate" if happening.what == "notice" else "rebalance"
             at = happening.deadline or happening.at
             guest.notice = (word, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
-            self._tell(guest, "notice")
+            self.tell(guest, "notice")
 
     def lives(self, machine: MachineId) -> bool:
         """Whether anybody could talk to it."""
@@ -85,25 +85,25 @@ class Machines:
         """It stands still and its link is down; the cloud goes on to call it running."""
         guest = self.guests[machine]
         guest.is_frozen = True
-        self._tell(guest, "frozen")
+        self.tell(guest, "frozen")
 
     def thaw(self, machine: MachineId) -> None:
         """It goes on where it stood."""
         guest = self.guests[machine]
         guest.is_frozen = False
-        self._tell(guest, "thawed")
+        self.tell(guest, "thawed")
 
     def cut_off(self, machine: MachineId) -> None:
         """It works, and nobody can reach it, nor it anybody."""
         guest = self.guests[machine]
         guest.is_cut_off = True
-        self._tell(guest, "cut")
+        self.tell(guest, "cut")
 
     def join_up(self, machine: MachineId) -> None:
         """Its link is back."""
         guest = self.guests[machine]
         guest.is_cut_off = False
-        self._tell(guest, "joined-up")
+        self.tell(guest, "joined-up")
 
     def behind(self, public_ip: str) -> Guest | None:
         """The machine that a reserved address leads to now; None where it leads nowhere."""
@@ -116,13 +116,13 @@ class Machines:
         if known is not None:
             known.runs = True
             known.boots += 1
-            self._tell(known, "running")
+            self.tell(known, "running")
             return
         guest = None if thing is None else self._guest(happening.site, thing)
         if guest is not None:
             self.guests[guest.machine] = guest
             self._by_thing[guest.thing] = guest
-            self._tell(guest, "running")
+            self.tell(guest, "running")
 
     def _guest(self, site: Site, thing: Thing) -> Guest | None:
         """None for a machine that is not ours, or whose user data starts no agent."""
@@ -140,7 +140,8 @@ class Machines:
             settings=settings,
         )
 
-    def _tell(self, guest: Guest, what: str) -> None:
+    def tell(self, guest: Guest, what: str) -> None:
+        """Let all listeners know."""
         for listener in self.listeners:
             listener(guest, what)
 

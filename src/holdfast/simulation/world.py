@@ -10,7 +10,7 @@ disk; the clouds, the clusters and the agents go on meanwhile.
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -80,6 +80,7 @@ class Simulation:
         )
         self.transcript = Transcript(self.clock, self.hub)
         self.user = User(self)
+        self.taps: list[Callable[[Sent, Reply], None]] = []  # who overhears agents
         self.process: Process | None = None
         self._started = 0
         self._rising: asyncio.Task[None] | None = None
@@ -155,7 +156,10 @@ class Simulation:
         """Deliver a message to the process that runs now."""
         if self.process is None:
             raise Unreachable("connection refused")
-        return await self.process.send(message)
+        reply = await self.process.send(message)
+        for tap in self.taps:
+            tap(message, reply)
+        return reply
 
     def beat(self, machines: Iterable[MachineId]) -> None:
         """Quiet heartbeats."""
