@@ -11,7 +11,7 @@ from tests.reconciler.platform import Stage, story
 from holdfast.model.account import Account
 from holdfast.model.ids import ClusterId, cluster_key
 from holdfast.model.observed import Blind
-from holdfast.model.resource import Role
+from holdfast.model.resource import FirewallRule, Role
 from holdfast.providers import errors
 from holdfast.reconciler import accounts
 from holdfast.store.credentials import CredentialsRow
@@ -155,6 +155,19 @@ async def test_the_shared_listing_wakes_a_cluster_whose_machine_vanished(stage: 
     await stage.account_pass()
     assert not await is_due(stage)
     stage.cloud.kill((await stage.of(Role.WORKER))[0].id)
+    await stage.account_pass()
+    assert await is_due(stage)
+
+
+@story
+async def test_the_shared_listing_wakes_a_cluster_whose_firewall_rule_vanished(
+    stage: Stage,
+) -> None:
+    await stage.up(1, 1)
+    rule = next(i for i, s in stage.cloud.truth.items() if isinstance(s.resource, FirewallRule))
+    await stage.account_pass()
+    assert not await is_due(stage)
+    del stage.cloud.truth[rule]
     await stage.account_pass()
     assert await is_due(stage)
 

@@ -1,7 +1,5 @@
 """I20: a run touches neither the wall clock, nor the network, nor chance that does not repeat."""
 
-import asyncio
-import datetime as datetimes
 import os
 import random
 import secrets
@@ -27,16 +25,15 @@ ALLOWED = {
 }
 
 
-class Touched(BaseException):
-    """A run asked what it must not ask."""
+Touched = list[tuple[str, str]]  # what was asked, by which module
 
 
-def _guarded(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(name: str, real: Callable[..., Any], touched: Touched) -> Callable[..., Any]:
     def guard(*args: Any, **named: Any) -> Any:
         caller = sys._getframe(1).f_globals.get("__name__", "")
-        if caller in ALLOWED:
-            return real(*args, **named)
-        raise Touched(f"{name} asked by {caller}")
+        if caller not in ALLOWED:
+            touched.append((name, caller))
+        return real(*args, **named)
 
     return guard
 
@@ -45,41 +42,40 @@ CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "sleep
 CHANCE = ("random", "randint", "choice", "uniform", "getrandbits", "randbytes", "shuffle")
 
 
-def test_nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+DOORS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (time, CLOCKS),
+    (random, CHANCE),
+    (uuid, ("uuid1", "uuid4")),
+    (os, ("urandom",)),
+    (secrets, ("token_bytes", "randbits", "token_hex", "token_urlsafe")),
+    (socket, ("socket", "socketpair", "create_connection", "getaddrinfo")),
+)
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> Touched:
+    """Every way to the outside, watched. `datetime.now` can't be replaced: the linter bans it."""
+    found: Touched = []
+    for module, names in DOORS:
+        for name in names:
+            guard = _guarded(f"{module.__name__}.{name}", getattr(module, name), found)
+            monkeypatch.setattr(module, name, guard)
+    return found
+
+
+def test_nothing_from_outside(touched: Touched) -> None:
     disk.template()
     papers.certificates()
-    for module, names in (
-        (time, CLOCKS),
-        (random, CHANCE),
-        (uuid, ("uuid1", "uuid4")),
-        (os, ("urandom",)),
-        (secrets, ("token_bytes", "randbits", "token_hex", "token_urlsafe")),
-        (socket, ("socket", "socketpair", "create_connection", "getaddrinfo")),
-    ):
-        for name in names:
-            real = getattr(module, name)
-            monkeypatch.setattr(module, name, _guarded(f"{module.__name__}.{name}", real))
-
-    class Stopped(datetimes.datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            raise Touched("datetime.now")
-
-        @classmethod
-        def utcnow(cls) -> Any:
-            raise Touched("datetime.utcnow")
-
-    monkeypatch.setattr(datetimes, "datetime", Stopped)
+    touched.clear()
     outcome = run.play("create", Settings(heartbeats=Heartbeats.WHOLE))
+    found = sorted(set(touched))
+    assert found == []
     assert outcome.is_good, outcome.breaches
 
 
-def test_the_guard_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_can_fail(touched: Touched) -> None:
     """A platform that looked at the wall clock would be caught."""
-    monkeypatch.setattr(time, "time", _guarded("time.time", time.time))
-
-    async def looks() -> None:
-        time.time()
-
-    with pytest.raises(Touched, match=r"time\.time asked by"):
-        asyncio.run(looks())
+    time.time()
+    uuid.uuid4()
+    assert ("time.time", __name__) in touched
+    assert ("os.urandom", "uuid") in touched

@@ -11,10 +11,8 @@ import structlog
 
 from holdfast.model.account import Account
 from holdfast.model.cluster import Cluster
-from holdfast.model.ids import ClusterId, CredentialsId, cluster_key
-from holdfast.model.machine import Machine
+from holdfast.model.ids import ClusterId, CredentialsId, ProviderId, cluster_key
 from holdfast.model.observed import Blind, Foreign, Life, Seen
-from holdfast.model.resource import VirtualMachine
 from holdfast.model.wake import Again, Why
 from holdfast.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
 from holdfast.providers.port import Provider, Scope
@@ -112,45 +110,48 @@ async def _shared_listing(row: CredentialsRow, provider: Provider, world: World)
     """List everything of this installation in the regions that clusters of the account use."""
     async with world.store.reading() as tx:
         clusters = await world.store.clusters.list(tx)
-        machines = await world.store.machines.by_cluster(tx)
-    mine = [c for c in clusters if any(s.credentials == row.id for s in c.spec.clouds)]
-    regions = {s.region for c in mine for s in c.spec.clouds if s.credentials == row.id}
-    for region in sorted(regions):
+        standing = await world.store.things.standing(tx)
+    for region, mine in sorted(_by_region(row, clusters).items()):
         scope = Scope(world.installation.id, ClusterId(""), "", region)
         try:
             found = await provider.observe(scope, None)
         except ProviderError as failure:
             _log.warning("shared listing", credentials=row.id, region=region, error=str(failure))
             continue
-        await _wake_changed(mine, machines, found, world)
+        await _wake_changed(mine, standing, found, world)
         _report_orphans(row, clusters, found)
 
 
+def _by_region(row: CredentialsRow, clusters: Iterable[Cluster]) -> dict[str, list[ClusterId]]:
+    """The clusters of an account by the region that they use."""
+    found: dict[str, list[ClusterId]] = {}
+    for cluster in clusters:
+        for cloud in cluster.spec.clouds:
+            if cloud.credentials == row.id and not cluster.is_deleting:
+                found.setdefault(cloud.region, []).append(cluster.id)
+    return found
+
+
 async def _wake_changed(
-    clusters: Iterable[Cluster],
-    machines: Mapping[ClusterId, Sequence[Machine]],
+    clusters: Iterable[ClusterId],
+    standing: Mapping[ClusterId, frozenset[ProviderId]],
     found: Sequence[Seen | Blind | Foreign],
     world: World,
 ) -> None:
-    """A recorded machine that is not running, by a complete listing, wakes its cluster."""
+    """A recorded thing that a complete listing does not show as living wakes its cluster."""
     if any(isinstance(part, Blind) for part in found):
         return
-    running = {
+    living = {
         part.id
         for part in found
-        if isinstance(part, Seen)
-        and isinstance(part.resource, VirtualMachine)
-        and part.life in {Life.PENDING, Life.PRESENT}
+        if isinstance(part, Seen) and part.life in {Life.PENDING, Life.PRESENT}
     }
-    for cluster in clusters:
-        gone = [
-            m
-            for m in machines.get(cluster.id, ())
-            if m.is_wanted and m.provider_id is not None and m.provider_id not in running
-        ]
-        if gone:
-            async with world.store.writing() as tx:
-                await world.store.leases.wake(tx, cluster_key(cluster.id), Why.USER)
+    changed = [c for c in clusters if not standing.get(c, frozenset()) <= living]
+    if not changed:
+        return
+    async with world.store.writing() as tx:
+        for cluster in changed:
+            await world.store.leases.wake(tx, cluster_key(cluster), Why.USER)
 
 
 def _report_orphans(

@@ -59,6 +59,17 @@ class Things:
             .values(removed_at=at, life=Life.GONE.value)
         )
 
+    async def standing(self, tx: Tx) -> dict[ClusterId, frozenset[ProviderId]]:
+        """The ids of what every cluster has and that is not going, in one query."""
+        query = select(things.c.cluster, things.c.id).where(
+            things.c.removed_at.is_(None),
+            things.c.life.in_([Life.PENDING.value, Life.PRESENT.value]),
+        )
+        found: dict[ClusterId, set[ProviderId]] = {}
+        for row in await tx.rows(query):
+            found.setdefault(ClusterId(row["cluster"]), set()).add(ProviderId(row["id"]))
+        return {cluster: frozenset(ids) for cluster, ids in found.items()}
+
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> tuple[Thing, ...]:
         """All of a cluster, those that are gone too, in the order in which they were seen."""
         query = select(things).where(things.c.cluster == cluster)
