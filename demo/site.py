@@ -267,7 +267,7 @@ class Holding:
             return f"the platform does not answer: {error}"
 
 
-def wait_until(what: str, seen: Callable[[], Any], limit: float) -> float:
+def wait_until(what: str, seen: Callable[[], Any], limit: float, pause: float = LOOK) -> float:
     """Seconds until `seen()` is true; an API that does not answer is not yet.
 
     Raises TimeoutError naming what did not happen.
@@ -276,7 +276,7 @@ def wait_until(what: str, seen: Callable[[], Any], limit: float) -> float:
     while not _true(seen):
         if time.monotonic() - began > limit:
             raise TimeoutError(f"{what}: not within {limit:g} s")
-        time.sleep(LOOK)
+        time.sleep(pause)
     return time.monotonic() - began
 
 

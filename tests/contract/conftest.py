@@ -1,11 +1,7 @@
 """What the suites of store and engine share: still clocks, seeded chance, values to save."""
 
 import asyncio
-import base64
 import dataclasses
-import random
-import selectors
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +27,7 @@ from holdfast.model.resource import Role
 from holdfast.model.spec import CloudSpec, ClusterSpec, NodeRequest
 from holdfast.model.status import ClusterPhase
 from holdfast.model.wake import Again, Why
+from holdfast.simulation.time import SeededChance, VirtualLoop
 from holdfast.store.store import Store, open_store
 from holdfast.store.vault import Vault
 
@@ -66,25 +63,6 @@ class HandClock:
         self._now += timedelta(seconds=seconds)
 
 
-class SeededChance:
-    """The same chance in every run."""
-
-    def __init__(self, seed: int = 1) -> None:
-        self._random = random.Random(seed)
-
-    def uuid(self) -> str:
-        return str(uuid.UUID(bytes=self.bytes(16), version=4))
-
-    def token(self, bytes_: int) -> str:
-        return base64.urlsafe_b64encode(self.bytes(bytes_)).rstrip(b"=").decode()
-
-    def random(self) -> float:
-        return self._random.random()
-
-    def bytes(self, n: int) -> bytes:
-        return self._random.randbytes(n)
-
-
 Opened = Callable[[], AbstractAsyncContextManager[Store]]
 
 
@@ -95,7 +73,7 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def chance() -> SeededChance:
-    return SeededChance()
+    return SeededChance(1)
 
 
 @pytest.fixture
@@ -210,35 +188,6 @@ class Build:
 @pytest.fixture
 def build() -> Build:
     return Build()
-
-
-class JumpingSelector(selectors.SelectSelector):
-    """Never waits: hands the time that the loop would have waited to the loop's clock."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jumped = 0.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
-        if timeout is None:
-            message = "everything waits and nothing will ever happen"
-            raise RuntimeError(message)
-        self.jumped += timeout
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Jumps to the next timer when idle."""
-
-    def __init__(self) -> None:
-        self._jumping = JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.jumped
 
 
 class LoopClock:

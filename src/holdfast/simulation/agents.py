@@ -1,7 +1,7 @@
 """The agents on the simulated machines: from boot to a node, and a heartbeat ever after.
 
-    boot -> first contact -> prepare -> may I join? -> init or join -> joined
-                  +-> heartbeats, spot notices, orders
+boot -> first contact -> prepare -> may I join? -> init or join -> joined
+              +-> heartbeats, spot notices, orders
 """
 
 import asyncio
@@ -295,17 +295,20 @@ class Agent:
 
     async def _obey(self, order: Answer) -> None:
         await self._pause(1.0)
-        arguments = order["arguments"]
         result: Answer = {"orderId": order["id"], "ok": True, "message": ""}
         try:
-            if order["kind"] != "remove-etcd-member":
-                raise RuntimeError(f"this agent knows no order {order['kind']!r}")
-            cluster = self._fleet.kubernetes.cluster(self.guest.cluster)
-            result["message"] = cluster.remove_member(arguments["name"], arguments["peerIp"])
+            result["message"] = self._removed(order)
         except RuntimeError as error:
             result |= {"ok": False, "message": str(error)}
         self._orders[order["id"]] = result
         await self._say("order-done", **result)
+
+    def _removed(self, order: Answer) -> str:
+        if order["kind"] != "remove-etcd-member":
+            raise RuntimeError(f"this agent knows no order {order['kind']!r}")
+        arguments = order["arguments"]
+        cluster = self._fleet.kubernetes.cluster(self.guest.cluster)
+        return cluster.remove_member(arguments["name"], arguments["peerIp"])
 
     async def _pause(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -313,5 +316,3 @@ class Agent:
 
     def _drawn(self, between: tuple[float, float]) -> float:
         return self._chance.between(*between)
-
-

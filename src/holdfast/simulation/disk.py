@@ -36,7 +36,9 @@ class Disk:
 
     def database(self, is_alive: Callable[[], bool]) -> Database:
         """The database as one process sees it; it fails once the process is not alive."""
-        return Database(URL, lambda *_, **__: _Connection(self.raw, self._hub, self._turn, is_alive))
+        return Database(
+            URL, lambda *_, **__: _Connection(self.raw, self._hub, self._turn, is_alive)
+        )
 
     def power_cut(self) -> None:
         """What was not committed is lost."""
@@ -56,7 +58,7 @@ class _Inline:
         future, function = item
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001  (the driver hands on whatever was raised)
+        except BaseException as error:
             if future is None:
                 raise
             future.set_exception(error)
@@ -69,7 +71,11 @@ class _Connection(aiosqlite.Connection):
     """A connection of the driver whose statements run inline and whose commits are effects."""
 
     def __init__(
-        self, raw: sqlite3.Connection, hub: Effects, turn: asyncio.Lock, is_alive: Callable[[], bool]
+        self,
+        raw: sqlite3.Connection,
+        hub: Effects,
+        turn: asyncio.Lock,
+        is_alive: Callable[[], bool],
     ) -> None:
         super().__init__(lambda: raw, 64)
         self._tx = _Inline()  # type: ignore[assignment]

@@ -1,12 +1,13 @@
 """Invariants that are checked when a world is quiet, from the clouds' own truth and call record.
 
-    I1 duplicates   I2 orphans   I3 foreign   I4 spec reached   I5 cost   I7 records
-    I8 secrets      I9 rate      I13 stable   I15 limits        I17 order I19 workload
+I1 duplicates   I2 orphans   I3 foreign   I4 spec reached   I5 cost   I7 records
+I8 secrets      I9 rate      I13 stable   I15 limits        I17 order I19 workload
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from holdfast.model.ids import ClusterId, InstallationId, ProviderId
@@ -110,8 +111,8 @@ def _orphans(world: "Simulation", expected: Expected) -> Found:  # noqa: ARG001
 
 
 def _foreign(world: "Simulation", expected: Expected) -> Found:
-    for call in world.clouds.record.touched:
-        yield "I3", f"touched what is not ours: {call.line()}"
+    for touched in world.clouds.record.touched:
+        yield "I3", f"{touched.thing} was touched for {touched.cluster}, whose it is not"
     if expected.foreign is None:
         return
     if truth.foreign_digest(world.clouds, installation(world)) != expected.foreign:
@@ -223,7 +224,7 @@ def _rate(world: "Simulation", expected: Expected) -> Found:
             key = (call.verb, call.subject, call.outcome)
             tries.setdefault(key, []).append(call.at.timestamp())
     for (verb, subject, error), times in tries.items():
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(times)]
         if len(times) > SAME_ERRORS and gaps[-1] < 2 * gaps[0]:
             yield "I9", f"{verb} {subject}: {error} {len(times)} times without growing gaps"
 

@@ -1,6 +1,6 @@
 """The simulated clusters and the network in front of them: a machine joins, a machine dies.
 
-    URL -> address -> bound machine -> its cluster, if that machine is a living control plane
+URL -> address -> bound machine -> its cluster, if that machine is a living control plane
 """
 
 from collections.abc import Callable

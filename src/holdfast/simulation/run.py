@@ -1,7 +1,7 @@
 """Plays one scenario from one seed, and judges it.
 
-    outcome = play("create", Settings(seed=7))
-    outcome.breaches, outcome.transcript
+outcome = play("create", Settings(seed=7))
+outcome.breaches, outcome.transcript
 """
 
 import asyncio

@@ -12,9 +12,13 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
+
+Got = TypeVar("Got")
+Given = TypeVarTuple("Given")
 
 EPOCH = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)  # the wall clock of virtual second 0
 PATIENCE = 60.0  # real seconds that a thread may owe an answer
@@ -48,9 +52,7 @@ class Tenant:
         """Those that have not ended."""
         return [task for task in self._tasks if not task.done()]
 
-    def spawn(
-        self, work: Coroutine[Any, Any, Any], name: str | None = None
-    ) -> "asyncio.Task[Any]":
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> "asyncio.Task[Any]":
         """Start a task of this tenant, whoever asks for it."""
         context = contextvars.copy_context()
         context.run(_TENANT.set, self)
@@ -92,7 +94,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.owes: list[Callable[[], int]] = []
         super().__init__()
         self._selector = self  # the base class asks it for events: `select` below
-        self.set_task_factory(_numbered)
+        self.set_task_factory(_numbered)  # type: ignore[arg-type]
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -113,15 +115,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return []
 
     def run_in_executor(
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> "asyncio.Future[Any]":
+        self, executor: Executor | None, func: Callable[[*Given], Got], *args: *Given
+    ) -> "asyncio.Future[Got]":
         """As usual; the loop does not jump before the answer is there."""
         future = super().run_in_executor(executor, func, *args)
         self._in_threads += 1
         future.add_done_callback(self._answered)
         return future
 
-    def _answered(self, _: "asyncio.Future[Any]") -> None:
+    def _answered(self, _: object) -> None:
         self._in_threads -= 1
 
     def _process_events(self, events: list[Any]) -> None:

@@ -53,7 +53,7 @@ class Reply:
 
 
 class Door(Protocol):
-    """The way to the platform. Raises Unreachable when it is not there, or ends while it answers."""
+    """The way to the platform; Unreachable when it is not there, or dies while it answers."""
 
     async def send(self, message: Sent) -> Reply:
         """Deliver one message."""
@@ -163,5 +163,3 @@ class Uplink:
 
     def _message(self, verb: str, headers: Mapping[str, str], body: bytes) -> Sent:
         return Sent(self._guest.machine, verb, headers, body, self._guest.private_ip)
-
-

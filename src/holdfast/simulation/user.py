@@ -3,18 +3,32 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
+from holdfast.providers.sim.world import World as Clouds
 from holdfast.simulation.effects import Died
-
-if TYPE_CHECKING:
-    from holdfast.simulation.world import Simulation
+from holdfast.simulation.process import Process
+from holdfast.simulation.transcript import Transcript
 
 AGAIN = 1.0  # seconds between two tries
 TRIES = 600
 CLUSTERS = "/v1/kubernetes/clusters"
+
+
+class Surroundings(Protocol):
+    """What a person needs of the world."""
+
+    clock: Clock
+    clouds: Clouds
+    transcript: Transcript
+
+    @property
+    def platform(self) -> Process:
+        """The process that runs. Raises RuntimeError when none does."""
+        ...
 
 
 class Refused(Exception):
@@ -25,7 +39,7 @@ class Refused(Exception):
 class User:
     """Speaks the public API only. What a lost answer may have done is looked up, not repeated."""
 
-    world: "Simulation"
+    world: Surroundings
     token: str = ""
     credentials: dict[Cloud, str] = field(default_factory=dict)
 

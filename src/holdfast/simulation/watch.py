@@ -1,4 +1,4 @@
-"""Invariants that are checked at every effect: intent first, one writer, quorum, blindness, breaker.
+"""Invariants at every effect: intent first, one writer, quorum, blindness, breaker.
 
 The witness is the outside: the disk, the clouds' truth, the clusters' etcd; never the platform's
 memory. What can be judged at the end only is in `invariants`.

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.planner.rules import Rules
@@ -27,8 +28,8 @@ from holdfast.simulation.machines import Guest, Machines
 from holdfast.simulation.process import CONCURRENCY, Outside, Process
 from holdfast.simulation.time import SeededChance, VirtualClock
 from holdfast.simulation.transcript import Transcript
-from holdfast.simulation.user import User
 from holdfast.simulation.uplink import Reply, Sent, Unreachable
+from holdfast.simulation.user import User
 
 ACCOUNT = "111111111111"
 DEFAULT_SIZE = (2, 4096)  # of a type that is no longer on sale
@@ -46,9 +47,9 @@ class Settings:
     """
 
     seed: int = 1
-    clouds: CloudSettings = CloudSettings()
+    clouds: CloudSettings = field(default_factory=CloudSettings)
     rules: Rules = field(default_factory=Rules)
-    durations: Durations = Durations()
+    durations: Durations = field(default_factory=Durations)
     heartbeats: Heartbeats = Heartbeats.WHOLE
     concurrency: int = CONCURRENCY
     restart_after: float | None = 5.0
@@ -60,7 +61,7 @@ class Simulation:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = VirtualClock()
+        self.clock: Clock = VirtualClock()
         self.chance = SeededChance(settings.seed)
         self.hub = Hub(self.clock)
         self.disk = Disk(self.hub, template())
