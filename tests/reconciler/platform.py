@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from tests.contract.conftest import HandClock, SeededChance
+from tests.contract.conftest import HandClock
 from tests.core.planner.build import KEYS, ONE, REGION, a_cluster
 from tests.reconciler.fakes import FakeCloud, FakeKubernetes
 
@@ -32,6 +32,7 @@ from holdfast.providers.port import Provider
 from holdfast.reconciler.loop import Loop
 from holdfast.reconciler.observe import REMOVE_MEMBER
 from holdfast.reconciler.world import Kubes, Platform, World
+from holdfast.simulation.time import SeededChance
 from holdfast.store.store import Store, open_store
 from holdfast.store.vault import Vault
 
