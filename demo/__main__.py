@@ -1,5 +1,6 @@
 """`python -m demo`: the story; `up` keeps a stage running, `down` clears it."""
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -10,31 +11,37 @@ from types import FrameType
 from demo import standing, story
 from demo.stage import ROOT, StageError
 
-DIRECTORY = ROOT / "build" / "stage"
-REPORT = ROOT / "build" / "demo-report.json"
-USAGE = "usage: python -m demo [up | down]"
+BUILD = ROOT / "build"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; 0 only if everything that it claims held."""
+    asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
-        match list(arguments):
-            case []:
-                return _prepared() or story.tell(ROOT / "build" / "demo", REPORT)
-            case ["up"]:
-                return _prepared() or standing.up(DIRECTORY)
-            case ["down"]:
-                return standing.down(DIRECTORY)
+        match asked.command:
+            case "up":
+                return _prepared() or standing.up(asked.directory or BUILD / "stage")
+            case "down":
+                return standing.down(asked.directory or BUILD / "stage")
             case _:
-                print(USAGE, file=sys.stderr)
-                return 2
+                return _prepared() or story.tell(
+                    asked.directory or BUILD / "demo", asked.report or BUILD / "demo-report.json"
+                )
     except StageError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ndemo: interrupted; everything that it started is gone", file=sys.stderr)
         return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["story", "up", "down"], default="story")
+    parser.add_argument("--directory", type=Path, help="where state and logs lie (below build/)")
+    parser.add_argument("--report", type=Path, help="the story's report (build/demo-report.json)")
+    return parser
 
 
 def _prepared() -> int:

@@ -22,7 +22,7 @@ from holdfast.simulation.uplink import Answer, Door, Later, Refused, Unreachable
 HEARTBEAT = 5.0  # seconds
 SHORTEST, LONGEST = 0.5, 30.0  # seconds between two tries
 REFUSED = 10.0
-REAL_EVERY = 12  # in the light form one heartbeat of so many goes the whole way
+REAL_EVERY = 60  # in the light form one heartbeat of so many goes the whole way
 CA_FILE = "/etc/kubernetes/pki/ca.crt"
 
 
@@ -30,7 +30,7 @@ class Heartbeats(StrEnum):
     """How heartbeats reach the platform.
 
     WHOLE  each is a signed message through the API's own code
-    LIGHT  one a minute is, and each that says or fetches something; the others touch the platform's
+    LIGHT  one in five minutes is, and each that says or fetches something; the others touch the platform's
            memory of heartbeats directly, which is all that a quiet heartbeat does there
     """
 

@@ -17,11 +17,14 @@ import aiosqlite
 from holdfast.providers.sim.effects import Effect, Effects, Quiet
 from holdfast.simulation import time
 from holdfast.simulation.effects import NOBODY, through
-from holdfast.store.database import Database
+from holdfast.store.database import Database, Inline
 from holdfast.store.migrate import migrate
 
 URL = "sqlite+aiosqlite://"
 _WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", re.IGNORECASE)
+
+
+_COMPILED: dict[Any, Any] = {}  # the store's statements, compiled once a process
 
 
 class Disk:
@@ -36,9 +39,12 @@ class Disk:
 
     def database(self, is_alive: Callable[[], bool]) -> Database:
         """The database as one process sees it; it fails once the process is not alive."""
-        return Database(
-            URL, lambda *_, **__: _Connection(self.raw, self._hub, self._turn, is_alive)
-        )
+
+
+        def connect(*_: object, **__: object) -> _Connection:
+            return _Connection(self.raw, self._hub, self._turn, is_alive)
+
+        return Database(URL, Inline(connect, _COMPILED))
 
     def power_cut(self) -> None:
         """What was not committed is lost."""
@@ -51,7 +57,7 @@ class Disk:
         self.raw.close()
 
 
-class _Inline:
+class _NoQueue:
     """The driver's queue to its thread, without a thread: runs each function at once."""
 
     def put_nowait(self, item: "tuple[asyncio.Future[Any] | None, Callable[[], Any]]") -> None:
@@ -78,7 +84,7 @@ class _Connection(aiosqlite.Connection):
         is_alive: Callable[[], bool],
     ) -> None:
         super().__init__(lambda: raw, 64)
-        self._tx = _Inline()  # type: ignore[assignment]
+        self._tx = _NoQueue()  # type: ignore[assignment]
         self._raw = raw
         self._hub = hub
         self._turn = turn

@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    MutableMapping,
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager, nullcontext
@@ -47,7 +48,18 @@ _WRITES = "holdfast_writes"
 
 
 T = TypeVar("T")
-Connect = Callable[..., Awaitable[Any]]  # an awaitable that gives an aiosqlite.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Connections of another maker, that run statements without threads.
+
+    connect   gives an awaitable of an aiosqlite.Connection
+    compiled  SQL that other databases of this process compiled already
+    """
+
+    connect: Callable[..., Awaitable[Any]]
+    compiled: MutableMapping[Any, Any]
 
 
 async def unbroken(work: Awaitable[T]) -> T:
@@ -69,26 +81,31 @@ class Tx:
     """One open transaction. Events and wakes noted here are told to listeners after the commit."""
 
     connection: AsyncConnection
+    is_inline: bool = False  # statements end before they are awaited: nothing can break them
     events: list[Event] = field(default_factory=list)
     wakes: list[tuple[EngineKey, Why]] = field(default_factory=list)
     is_committed: bool = False
 
+    def whole(self, work: Awaitable[T]) -> Awaitable[T]:
+        """The statement, to its end even when the task is cancelled meanwhile."""
+        return work if self.is_inline else unbroken(work)
+
     async def rows(self, statement: Executable) -> Sequence[RowMapping]:
         """All rows of a query, or those that a change returns."""
-        return (await unbroken(self.connection.execute(statement))).mappings().all()
+        return (await self.whole(self.connection.execute(statement))).mappings().all()
 
     async def row(self, statement: Executable) -> RowMapping | None:
         """The first row of a query, or None."""
-        return (await unbroken(self.connection.execute(statement))).mappings().first()
+        return (await self.whole(self.connection.execute(statement))).mappings().first()
 
     async def run(self, statement: Executable) -> int:
         """Execute one change; returns how many rows it touched."""
-        return (await unbroken(self.connection.execute(statement))).rowcount
+        return (await self.whole(self.connection.execute(statement))).rowcount
 
     async def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert new rows."""
         if rows:
-            await unbroken(self.connection.execute(table.insert(), [dict(row) for row in rows]))
+            await self.whole(self.connection.execute(table.insert(), [dict(row) for row in rows]))
 
     async def upsert(
         self, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()
@@ -106,7 +123,7 @@ class Tx:
             index_elements=list(table.primary_key),
             set_={name: statement.excluded[name] for name in changed},
         )
-        await unbroken(self.connection.execute(statement, [dict(row) for row in rows]))
+        await self.whole(self.connection.execute(statement, [dict(row) for row in rows]))
 
     def insert_of(self, table: Table) -> sqlite.Insert:
         """An INSERT that knows ON CONFLICT, in the connection's dialect.
@@ -122,12 +139,13 @@ class Database:
     """The engine, one writer at a time, and the rule of one transaction per task.
 
     An in-memory database has a single connection: there readers take turns with the writer too.
-    `connect` makes the driver's connections in its stead: a simulation's run without threads.
+    `inline` is a simulation's: its statements end at once, without threads.
     """
 
-    def __init__(self, url: str, connect: Connect | None = None) -> None:
+    def __init__(self, url: str, inline: Inline | None = None) -> None:
         self.url = parsed(url)
-        self._engine = _engine(self.url, connect)
+        self._is_inline = inline is not None
+        self._engine = _engine(self.url, inline)
         self._writer = self._engine.execution_options(**{_WRITES: True})
         self._turn = asyncio.Lock()
         self._holding: set[asyncio.Task[Any] | None] = set()
@@ -148,25 +166,26 @@ class Database:
         turn = self._turn if _in_memory(self.url) else nullcontext()
         with self._one_per_task():
             async with turn, self._engine.connect() as connection:
-                transaction = await unbroken(connection.begin())
+                tx = Tx(connection, self._is_inline)
+                transaction = await tx.whole(connection.begin())
                 try:
-                    yield Tx(connection)
+                    yield tx
                 finally:
-                    await unbroken(transaction.rollback())
+                    await tx.whole(transaction.rollback())
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Tx]:
         """A transaction that is committed at the end, or rolled back when the body raises."""
         with self._one_per_task():
             async with self._turn, self._writer.connect() as connection:
-                transaction = await unbroken(connection.begin())
-                tx = Tx(connection)
+                tx = Tx(connection, self._is_inline)
+                transaction = await tx.whole(connection.begin())
                 try:
                     yield tx
                 except BaseException:
-                    await unbroken(transaction.rollback())
+                    await tx.whole(transaction.rollback())
                     raise
-                await unbroken(_commit(transaction, tx))
+                await tx.whole(_commit(transaction, tx))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -210,12 +229,14 @@ def _in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
-def _engine(url: URL, connect: Connect | None) -> AsyncEngine:
+def _engine(url: URL, inline: Inline | None) -> AsyncEngine:
     options: dict[str, Any] = {}
     if not _in_memory(url):
         options |= {"pool_size": CONNECTIONS, "max_overflow": 0}
-    if connect is not None:
-        options["connect_args"] = {"async_creator_fn": connect}
+    if inline is not None:
+        options["connect_args"] = {"async_creator_fn": inline.connect}
+        options["execution_options"] = {"compiled_cache": inline.compiled}
+        options["pool_reset_on_return"] = None  # every transaction is ended already
     engine = create_async_engine(url, **options)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin)
