@@ -2,12 +2,14 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 import yaml
 from cryptography import x509
-from demo.kubectl import NODE_PORT, KubectlError, read_page
-from demo.site import Holding, Site
+from demo.kubectl import NODE_PORT, Kubectl, KubectlError, read_page
+from demo.site import Holding, Site, wait_until
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -15,13 +17,27 @@ pytestmark = pytest.mark.timeout(200)
 def test_four_nodes_become_ready_with_dns_and_network(basic: Holding) -> None:
     kubectl = basic.kubectl()
     nodes = kubectl.json("get", "nodes")["items"]
-    pods = kubectl.json("get", "pods", "--namespace", "kube-system")["items"]
 
     assert sum(_is_true(node, "Ready") for node in nodes) == 4
     assert {node["metadata"]["name"] for node in nodes} == {n["name"] for n in basic.nodes()}
-    dns = [pod for pod in pods if pod["metadata"]["labels"].get("k8s-app") == "kube-dns"]
-    assert dns
-    assert all(_is_true(pod, "Ready") for pod in dns)
+    # The cluster is ready with the first replica of CoreDNS; the second follows by itself.
+    assert any(_is_true(pod, "Ready") for pod in _dns(kubectl))
+    wait_until(
+        "both are ready", lambda: [_is_true(p, "Ready") for p in _dns(kubectl)] == [True] * 2, 60
+    )
+
+
+def _dns(kubectl: Kubectl) -> list[dict[str, Any]]:
+    label = ("--namespace", "kube-system", "--selector", "k8s-app=kube-dns")
+    pods: list[dict[str, Any]] = kubectl.json("get", "pods", *label)["items"]
+    return pods
+
+
+def _shows_the_page(address: str, proxy: str) -> bool:
+    try:
+        return "It works" in read_page(address, NODE_PORT, proxy, timeout=10)
+    except OSError:
+        return False
 
 
 def test_kubectl_shows_them_through_the_reserved_address(basic: Holding) -> None:
@@ -35,13 +51,11 @@ def test_kubectl_shows_them_through_the_reserved_address(basic: Holding) -> None
 def test_a_web_workload_answers_through_its_service(site: Site, basic: Holding) -> None:
     basic.kubectl().deploy_web()
 
-    pages = [
-        read_page(node["network"]["publicIp"], NODE_PORT, site.proxy, timeout=10)
-        for node in basic.nodes(role="worker")
-    ]
-
-    assert len(pages) == 3
-    assert all("It works" in page for page in pages)
+    addresses = [node["network"]["publicIp"] for node in basic.nodes(role="worker")]
+    assert len(addresses) == 3
+    for address in addresses:
+        # kube-proxy programs a node port a moment after the rollout.
+        wait_until(f"a page at {address}", partial(_shows_the_page, address, site.proxy), 20)
 
 
 def test_a_kubeconfig_ends_when_it_was_told_to(basic: Holding) -> None:
