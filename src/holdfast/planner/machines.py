@@ -192,7 +192,7 @@ def _token(machine: MachineId, attempt: int, key: OfferingKey) -> str:
 def _chosen(machine: Machine, market: Market) -> NewEvent:
     key = machine.offering
     prices = [o.price for o in market.regions[key.cloud].offerings if o.key == key]
-    price = f" at {prices[0]} USD/h" if prices else ""
+    price = f" at {prices[0]:.4f} USD/h" if prices else ""
     return NewEvent(
         "MachineChosen",
         f"[{key.cloud.value.upper()}] {machine.role.value} name={machine.name}: "

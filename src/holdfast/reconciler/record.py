@@ -35,6 +35,7 @@ NOTHING_MADE = {
 
 # Not yet or not now: the next pass asks again, and nobody has to do anything about it.
 PASSING = {"Unavailable", "Throttled", "KubeUnreachable", "Waiting"}
+QUIET = PASSING - {"Waiting"}  # told once they last; what a drain waits for is told at once
 
 
 async def everything(evidence: Evidence, held: Held, world: World) -> Again:
@@ -226,7 +227,7 @@ def _troubles(evidence: Evidence) -> list[NewEvent]:
     for text in (*evidence.held_back, *evidence.unfilled):
         found[text] = NewEvent("Held", text, text, Severity.ERROR)
     for pause in evidence.pauses:
-        if pause.error:
+        if pause.is_shown or (pause.error and pause.error not in QUIET):
             severity = Severity.INFO if pause.error in PASSING else Severity.ERROR
             subject = pause.subject
             found[subject] = NewEvent(pause.error, pause.reason, subject, severity)

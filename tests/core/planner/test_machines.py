@@ -56,7 +56,7 @@ def test_every_request_gets_one_machine_whose_id_is_the_requests() -> None:
     assert (first.image, first.disk_gib, first.attempt) == ("ami-1", 30, 1)
     assert first.nonce_hash == f"hash of {first.id}"
     assert [e.reason for e in choice.events] == ["MachineChosen"] * 3
-    assert "t3.large on-demand in eu-central-1a at 0.08 USD/h" in choice.events[0].message
+    assert "t3.large on-demand in eu-central-1a at 0.0800 USD/h" in choice.events[0].message
 
 
 def test_the_second_decision_chooses_nothing() -> None:
