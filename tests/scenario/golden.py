@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import play
 from holdfast.simulation.world import Settings
 

@@ -3,18 +3,22 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
 from holdfast.providers.sim import machines as lives
 from holdfast.providers.sim.strangers import Stranger
 from holdfast.simulation import disk, papers, time
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.impostors import Impostor
 from holdfast.simulation.machines import Guest
 from holdfast.simulation.quiet import until_quiet
+from holdfast.simulation.run import logged
 from holdfast.simulation.world import Settings, Simulation
 
+LIGHT = Settings(heartbeats=Heartbeats.LIGHT)
 REFUSALS = "SELECT reason FROM refusals ORDER BY seq"
 FACT = "SELECT registered_at, joined_at, written_off_at FROM machines WHERE id = ?"
 
@@ -29,11 +33,12 @@ def story(told: Story) -> Callable[[], None]:
         papers.certificates()
 
         async def whole() -> None:
-            async with Simulation.open(Settings(heartbeats=Heartbeats.LIGHT)) as world:
-                await world.user.connect(Cloud.AWS)
-                cluster = await world.user.create("web")
-                await until_quiet(world)
-                await told(world, cluster)
+            async with Simulation.open(LIGHT) as world:
+                with logged(world):
+                    await world.user.connect(Cloud.AWS)
+                    cluster = await world.user.create("web")
+                    await until_quiet(world)
+                    await told(world, cluster)
 
         time.run(whole())
 
@@ -49,6 +54,7 @@ def _refusals(world: Simulation) -> list[str]:
     return [row[0] for row in world.disk.raw.execute(REFUSALS)]
 
 
+@pytest.mark.fault("F56", "S")
 @story
 async def test_a_forged_call_back_has_no_effect(world: Simulation, cluster: ClusterId) -> None:
     guest = _worker(world, cluster)
@@ -61,11 +67,12 @@ async def test_a_forged_call_back_has_no_effect(world: Simulation, cluster: Clus
     assert len(world.clouds.record.calls) == before
 
 
+@pytest.mark.fault("F57", "S")
 @story
 async def test_a_replayed_call_back_is_refused(world: Simulation, cluster: ClusterId) -> None:
     impostor = Impostor(world)
     impostor.listen()
-    await world.clock.sleep(180)
+    await world.clock.sleep(700)
     old, last = impostor.heard[0], impostor.heard[-1]
     assert await impostor.replayed(old) == 403
     assert _refusals(world)[-1].startswith("replayed: counter")
@@ -75,6 +82,7 @@ async def test_a_replayed_call_back_is_refused(world: Simulation, cluster: Clust
     assert await impostor.replayed(last, machine=other.machine) == 403
 
 
+@pytest.mark.fault("F57", "S")
 @story
 async def test_a_stolen_nonce_binds_no_second_key(world: Simulation, cluster: ClusterId) -> None:
     guest = _worker(world, cluster)
@@ -82,13 +90,14 @@ async def test_a_stolen_nonce_binds_no_second_key(world: Simulation, cluster: Cl
     assert _refusals(world) == ["second first contact: a key is bound already"]
 
 
+@pytest.mark.fault("F56", "S")
 def test_a_document_of_another_account_is_refused() -> None:
     """Before the genuine machine calls, with its own nonce; the genuine one still joins."""
     disk.template()
     papers.certificates()
 
     async def whole() -> None:
-        async with Simulation.open(Settings(heartbeats=Heartbeats.LIGHT)) as world:
+        async with Simulation.open(LIGHT) as world:
             impostor = Impostor(world)
             tried: list[Guest] = []
             world.machines.listeners.append(lambda guest, _: tried.append(guest))
@@ -110,6 +119,7 @@ def test_a_document_of_another_account_is_refused() -> None:
     time.run(whole())
 
 
+@pytest.mark.fault("F16", "S")
 @story
 async def test_back_from_the_dead(world: Simulation, cluster: ClusterId) -> None:
     """A machine that was written off returns with its old key: refused, and joins nothing."""
@@ -119,7 +129,7 @@ async def test_back_from_the_dead(world: Simulation, cluster: ClusterId) -> None
     kubernetes = world.kubernetes.cluster(cluster)
     assert guest.resource.hostname not in kubernetes.nodes
     Impostor(world).revive(guest)
-    await world.clock.sleep(120)
+    await world.clock.sleep(400)
     assert any(reason.startswith("written off") for reason in _refusals(world))
     assert guest.resource.hostname not in kubernetes.nodes
 

@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Fault, Kind
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import Outcome, play
 from holdfast.simulation.world import Settings, Simulation
 
@@ -54,8 +54,9 @@ LABELS = (
     "cloud/aws create aws/network",
     "cloud/aws create aws/machine/",
     "cloud/aws create aws/address-binding",
-    "store commit machines,events",
+    "store commit wakes,machines",
     "store commit wakes,intents",
+    "store commit machines,clusters",
     "agents answer",
 )
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import play
 from holdfast.simulation.world import Settings
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import hashlib, sys
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import play
 from holdfast.simulation.world import Settings
 for name in sys.argv[1:]:
@@ -51,5 +51,5 @@ def test_another_seed_is_another_run() -> None:
 
 @pytest.mark.timeout(240)
 def test_processes_with_different_hashes() -> None:
-    names = ("spot-storm", "outage")
+    names = ("spot-storm", "outage", "neighbours")
     assert _played("0", *names) == _played("4242", *names)

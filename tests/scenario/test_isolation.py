@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from holdfast.simulation import disk, papers, run
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.world import Settings
 
 # Who may ask all the same, and why nothing of a run depends on the answer:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.simulation.agents import Heartbeats
+from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import play
 from holdfast.simulation.scenarios import SCENARIOS, UnknownScenario
 from holdfast.simulation.world import Settings

@@ -39,9 +39,9 @@ async def nodes(world: World) -> None:
     async with asyncio.TaskGroup() as group:
         while True:
             living = {cluster.id: cluster for cluster in await _watchable(world)}
-            for gone in watched.keys() - living.keys():
+            for gone in sorted(watched.keys() - living.keys()):
                 watched.pop(gone).cancel()
-            for cluster in living.keys() - watched.keys():
+            for cluster in sorted(living.keys() - watched.keys()):
                 watched[cluster] = group.create_task(_watch(cluster, world))
             await world.clock.sleep(ROLL_CALL)
 

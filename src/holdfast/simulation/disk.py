@@ -40,7 +40,6 @@ class Disk:
     def database(self, is_alive: Callable[[], bool]) -> Database:
         """The database as one process sees it; it fails once the process is not alive."""
 
-
         def connect(*_: object, **__: object) -> _Connection:
             return _Connection(self.raw, self._hub, self._turn, is_alive)
 

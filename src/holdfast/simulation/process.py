@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Response
 
 from holdfast.api.app import create_app
@@ -39,6 +40,8 @@ from holdfast.simulation.uplink import Reply, Sent, Unreachable
 from holdfast.store.store import Store, started
 from holdfast.store.vault import Vault
 from holdfast.wire.region import REGIONS
+
+_log = structlog.get_logger(__name__)
 
 ADDRESS = "https://platform.sim:8443"
 CA_PEM = b"the simulated platform's CA\n"
@@ -200,6 +203,11 @@ class Process:
             reply: Reply = await self.within(self._answered(message))
         except Died:
             raise Unreachable("connection reset") from None
+        except Unreachable:
+            raise
+        except Exception:  # noqa: BLE001  (as `api.app.Edge` does: logged, and answered with 500)
+            _log.exception("request failed", verb=message.verb, machine=message.machine)
+            return Reply(500, b"")
         return reply
 
     async def _answered(self, message: Sent) -> Reply:

@@ -76,7 +76,7 @@ def play(
             world.hub.watchers.append(watch)
             if prepare is not None:
                 prepare(world)
-            with _logs(world):
+            with logged(world):
                 return await _judged(world, watch)
 
     async def _judged(world: Simulation, watch: Watch) -> Outcome:
@@ -109,7 +109,7 @@ def play(
 
 
 @contextmanager
-def _logs(world: Simulation) -> Iterator[None]:
+def logged(world: Simulation) -> Iterator[None]:
     """Warnings of the platform become notes of the transcript; nothing is printed."""
     before: dict[str, Any] = structlog.get_config()
 

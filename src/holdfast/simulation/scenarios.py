@@ -66,6 +66,16 @@ async def _create(world: Simulation) -> Expected:
     return Expected(is_calm=True)
 
 
+async def _neighbours(world: Simulation) -> Expected:
+    """Four clusters of one account at once; one is deleted, the others do not notice."""
+    await world.user.connect(Cloud.AWS)
+    made = [await world.user.create(f"web-{number}", 1, 1) for number in range(4)]
+    await until_quiet(world)
+    await world.user.delete(made[0])
+    await until_quiet(world)
+    return Expected()
+
+
 async def _create_three(world: Simulation) -> Expected:
     """Three control planes are spread over three zones."""
     await _created(world, control_planes=3)
@@ -205,6 +215,7 @@ def _with_pods(world: Simulation, cluster: ClusterId) -> None:
 _ALL = (
     Scenario("create", "one control plane and two workers", _create),
     Scenario("create-ha", "three control planes over three zones", _create_three),
+    Scenario("neighbours", "four clusters at once, one of which is deleted", _neighbours),
     Scenario("heal-worker", "a worker is terminated by somebody else", _heal_worker),
     Scenario("heal-frozen", "a worker stands still and the cloud calls it running", _heal_frozen),
     Scenario("heal-control-plane", "one of three control planes ends", _heal_control_plane),

@@ -123,6 +123,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         future.add_done_callback(self._answered)
         return future
 
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        """As usual: a thread of its own waits for the others."""
+        self._in_threads += 1
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self._in_threads -= 1
+
     def _answered(self, _: object) -> None:
         self._in_threads -= 1
 

@@ -20,7 +20,8 @@ from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.planner.rules import Rules
 from holdfast.providers.sim.world import Settings as CloudSettings
 from holdfast.providers.sim.world import World as Clouds
-from holdfast.simulation.agents import Durations, Fleet, Heartbeats
+from holdfast.simulation.agent import Durations, Heartbeats
+from holdfast.simulation.agents import Fleet
 from holdfast.simulation.disk import Disk, template
 from holdfast.simulation.effects import Hub
 from holdfast.simulation.kubernetes import Kubernetes
