@@ -4,7 +4,6 @@ import http.client
 import json
 import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,13 +164,3 @@ class Probe:
             return bool(read_page(self.address, NODE_PORT, self.proxy))
         except OSError:
             return False
-
-
-def wait_until(what: str, seen: Any, limit: float, pause: float = 0.1) -> float:
-    """Seconds until `seen()` is true. Raises TimeoutError naming what did not happen."""
-    began = time.monotonic()
-    while not seen():
-        if time.monotonic() - began > limit:
-            raise TimeoutError(f"{what} did not happen within {limit:g} s")
-        time.sleep(pause)
-    return time.monotonic() - began
