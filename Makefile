@@ -32,3 +32,7 @@ down: setup
 
 bench: setup
 	@$(PY) -m benchmarks
+
+# Rewrites the golden transcripts of the scenarios; read the difference before you commit it.
+golden: setup
+	@$(PY) -m tests.scenario.golden
