@@ -6,7 +6,7 @@ that a skewed clock is refused and named.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -128,14 +128,6 @@ class Contacted(Document):
     kubernetes_version: str
     packages: str
     order_key: str
-
-
-class OrderShape(Document):
-    """An order as it travels."""
-
-    id: str
-    kind: str
-    arguments: dict[str, Any]
 
 
 def first_contact(body: bytes) -> FirstContact:
