@@ -24,6 +24,8 @@ def _machines_boot() -> None:
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A demo of its own, in a directory of its own."""
+    # A run in the background ignores the signal, and its children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     places = ["--directory", str(tmp_path / "stage"), "--report", str(tmp_path / "report.json")]
     with (tmp_path / "output").open("wb") as output:
         process = subprocess.Popen(
