@@ -56,11 +56,11 @@ def test_an_empty_database_becomes_what_the_tables_say(tmp_path: Path) -> None:
         async with _database(_url(tmp_path)) as migrated, _database("sqlite+aiosqlite://") as made:
             await migrate(migrated)
             async with migrated.reading() as tx:
-                assert await tx.connection.run_sync(_differences) == []
-                by_revisions = await tx.connection.run_sync(_schema)
+                assert await tx.lent(_differences) == []
+                by_revisions = await tx.lent(_schema)
             async with made.writing() as tx:
-                await tx.connection.run_sync(metadata.create_all)
-                assert await tx.connection.run_sync(_schema) == by_revisions
+                await tx.lent(metadata.create_all)
+                assert await tx.lent(_schema) == by_revisions
 
     asyncio.run(story())
 
@@ -99,7 +99,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) ->
             with pytest.raises(OperationalError, match="machines already exists"):
                 await migrate(database)
             async with database.reading() as tx:
-                assert set(await tx.connection.run_sync(_schema)) == {"machines"}
+                assert set(await tx.lent(_schema)) == {"machines"}
 
     asyncio.run(story())
 

@@ -27,8 +27,10 @@ from holdfast.model.resource import Role
 from holdfast.model.spec import CloudSpec, ClusterSpec, NodeRequest
 from holdfast.model.status import ClusterPhase
 from holdfast.model.wake import Again, Why
+from holdfast.providers.sim.effects import Quiet
+from holdfast.simulation.disk import Disk
 from holdfast.simulation.time import SeededChance, VirtualLoop
-from holdfast.store.store import Store, open_store
+from holdfast.store.store import Store, open_store, started
 from holdfast.store.vault import Vault
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -81,20 +83,31 @@ def vault(chance: SeededChance) -> Vault:
     return Vault([b"k" * 32], chance)
 
 
-@pytest.fixture(params=["file", "memory"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "memory":
-        return "sqlite+aiosqlite://"
-    return f"sqlite+aiosqlite:///{tmp_path}/holdfast.db"
+@pytest.fixture(params=["file", "memory", "simulated"])
+def kept(request: pytest.FixtureRequest) -> str:
+    """Where the database is; a simulation's asks the driver itself, and must answer the same."""
+    return str(request.param)
 
 
 @pytest.fixture
-def opened(url: str, vault: Vault, clock: HandClock, chance: SeededChance) -> Opened:
+def url(kept: str, tmp_path: Path) -> str:
+    if kept == "file":
+        return f"sqlite+aiosqlite:///{tmp_path}/holdfast.db"
+    return "sqlite+aiosqlite://"
+
+
+@pytest.fixture
+def opened(kept: str, url: str, vault: Vault, clock: HandClock, chance: SeededChance) -> Opened:
     """Opens the store: `async with opened() as store`."""
 
     @asynccontextmanager
     async def _open() -> AsyncIterator[Store]:
-        async with await open_store(url, vault, clock, chance) as store:
+        if kept == "simulated":
+            database = Disk(Quiet()).database(lambda: True)
+            opening = started(Store(database, vault, clock, chance))
+        else:
+            opening = open_store(url, vault, clock, chance)
+        async with await opening as store:
             yield store
 
     return _open

@@ -321,10 +321,11 @@ def test_the_statements_serve_postgresql_too(opened: Any, monkeypatch: pytest.Mo
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
     def noting(original: Any) -> Any:
-        async def noted(tx: Tx, statement: Any) -> Any:
+        async def noted(tx: Tx, statement: Any, **values: Any) -> Any:
             if not isinstance(statement, sqlite.Insert):
-                seen.append(str(statement.compile(dialect=dialect)).lower())
-            return await original(tx, statement)
+                compiled = statement.compile(dialect=dialect, column_keys=list(values) or None)
+                seen.append(str(compiled).lower())
+            return await original(tx, statement, **values)
 
         return noted
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from holdfast.model.event import NewEvent
 from holdfast.model.ids import (
@@ -22,6 +23,10 @@ from holdfast.store.store import Store, open_store
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ONE = ClusterId("c1")
+
+
+def _pragma(connection: Connection, name: str) -> object:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
 def test_a_second_transaction_of_the_same_task_is_refused_and_not_a_deadlock(play: Any) -> None:
@@ -75,7 +80,7 @@ def test_acknowledged_is_on_disk(tmp_path: Path, vault: Any, clock: Any, chance:
         url = f"sqlite+aiosqlite:///{tmp_path}/holdfast.db"
         async with await open_store(url, vault, clock, chance) as store, store.writing() as tx:
             pragmas = [
-                (await tx.connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
+                await tx.lent(_pragma, name)
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
             ]
         assert pragmas == ["wal", 2, 1, 5000]

@@ -6,144 +6,148 @@ only the connection under SQLAlchemy's driver is this one.
 """
 
 import asyncio
-import re
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-import aiosqlite
+from sqlalchemy import Executable
 
 from holdfast.providers.sim.effects import Effect, Effects, Quiet
 from holdfast.simulation import time
 from holdfast.simulation.effects import NOBODY, through
-from holdfast.store.database import Database, Inline
+from holdfast.store import direct
+from holdfast.store.database import Database
 from holdfast.store.migrate import migrate
+from holdfast.store.session import Row, Session
 
 URL = "sqlite+aiosqlite://"
-_WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", re.IGNORECASE)
 
-
-_COMPILED: dict[Any, Any] = {}  # the store's statements, compiled once a process
+T = TypeVar("T")
 
 
 class Disk:
     """Holds the data; hands out one connection a process."""
 
     def __init__(self, hub: Effects, template: sqlite3.Connection | None = None) -> None:
-        self.raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._hub = hub
-        self._turn = asyncio.Lock()
+        self.raw = sqlite3.connect(
+            ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=direct.STATEMENTS,
+        )
+        self.hub = hub
+        self.turn = asyncio.Lock()
         if template is not None:
             template.backup(self.raw)
+        self.raw.execute("PRAGMA foreign_keys=ON")
 
     def database(self, is_alive: Callable[[], bool]) -> Database:
         """The database as one process sees it; it fails once the process is not alive."""
-
-        def connect(*_: object, **__: object) -> _Connection:
-            return _Connection(self.raw, self._hub, self._turn, is_alive)
-
-        return Database(URL, Inline(connect, _COMPILED))
+        return Database(URL, _Source(self, is_alive))
 
     def power_cut(self) -> None:
         """What was not committed is lost."""
         if self.raw.in_transaction:
             self.raw.rollback()
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
 
     def close(self) -> None:
         """Nobody needs it any more."""
         self.raw.close()
 
 
-class _NoQueue:
-    """The driver's queue to its thread, without a thread: runs each function at once."""
+class _Source:
+    """The disk, as one process reaches it."""
 
-    def put_nowait(self, item: "tuple[asyncio.Future[Any] | None, Callable[[], Any]]") -> None:
-        future, function = item
-        try:
-            result = function()
-        except BaseException as error:
-            if future is None:
-                raise
-            future.set_exception(error)
-            return
-        if future is not None:
-            future.set_result(result)
+    is_single = True
 
-
-class _Connection(aiosqlite.Connection):
-    """A connection of the driver whose statements run inline and whose commits are effects."""
-
-    def __init__(
-        self,
-        raw: sqlite3.Connection,
-        hub: Effects,
-        turn: asyncio.Lock,
-        is_alive: Callable[[], bool],
-    ) -> None:
-        super().__init__(lambda: raw, 64)
-        self._tx = _NoQueue()  # type: ignore[assignment]
-        self._raw = raw
-        self._hub = hub
-        self._turn = turn
+    def __init__(self, disk: Disk, is_alive: Callable[[], bool]) -> None:
+        self._disk = disk
         self._is_alive = is_alive
-        self._holds_turn = False
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        yield _Session(self._disk, self._is_alive)
+
+    async def close(self) -> None:
+        """The disk stays."""
+
+
+class _Session:
+    """A connection whose statements end before they are awaited and whose commits are effects."""
+
+    dialect = "sqlite"
+
+    def __init__(self, disk: Disk, is_alive: Callable[[], bool]) -> None:
+        self._raw = disk.raw
+        self._hub = disk.hub
+        self._turn = disk.turn
+        self._is_alive = is_alive
         self._written: dict[str, None] = {}
 
-    def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
-        self._connection = self._raw
-        return self
-        yield  # what makes this a generator, as the driver expects
+    async def begin(self, *, writes: bool) -> None:
+        self._check()
+        await self._turn.acquire()
+        try:
+            self._check()
+            self._raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        except BaseException:
+            self._turn.release()
+            raise
 
-    async def _execute(self, fn: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        if self._connection is None or not self._is_alive():
-            raise ValueError("Connection closed")
-        sql = args[0] if args and isinstance(args[0], str) else ""
-        if sql.startswith("BEGIN"):
-            await self._turn.acquire()
-            self._holds_turn = True
-            self._written.clear()
-        elif (found := _WRITE.match(sql)) is not None:
-            self._written[found[1].lower()] = None
-        return fn(*args, **named)
+    async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
+        self._check()
+        it = direct.prepared(statement, tuple(values))
+        self._note(it)
+        return direct.rows(self._raw, it, values)
 
-    async def commit(self) -> None:
+    async def change(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> int:
+        self._check()
+        is_one = isinstance(values, Mapping)
+        names = tuple(values if isinstance(values, Mapping) else values[0])
+        it = direct.prepared(statement, names, many=not is_one)
+        self._note(it)
+        return direct.change(self._raw, it, values)
+
+    async def commit(self, done: Callable[[], None]) -> None:
         """An effect, by the tables that it changed; one that changed nothing is none."""
-        if not self._is_alive():
-            raise ValueError("Connection closed")
+        self._check()
         try:
             if self._written:
                 effect = Effect("store", "commit", ",".join(self._written), NOBODY)
                 through(self._hub, effect, self._raw.commit, sqlite3.OperationalError)
             else:
                 self._raw.commit()
-        except sqlite3.OperationalError:
+            done()
+        except sqlite3.OperationalError as error:
             if self._raw.in_transaction:
                 self._raw.rollback()
-            raise
+            raise direct.wrapped("COMMIT", (), error) from error
         finally:
-            self._end()
+            self._turn.release()
 
     async def rollback(self) -> None:
-        """Take back what is open."""
-        if self._is_alive():
-            self._raw.rollback()
-        self._end()
-
-    async def close(self) -> None:
-        """The disk stays."""
-        self._connection = None
-
-    def stop(self) -> None:
-        """There is no thread."""
-        self._connection = None
-
-    def _end(self) -> None:
-        self._written.clear()
-        if self._holds_turn:
-            self._holds_turn = False
+        try:
+            if self._is_alive():
+                self._raw.rollback()
+        finally:
             self._turn.release()
+
+    async def lent(self, work: Callable[..., T], *args: Any) -> T:
+        self._check()
+        return direct.lent(self._raw, work, *args)
+
+    def _note(self, it: direct.Prepared) -> None:
+        if it.writes is not None:
+            self._written[it.writes] = None
+
+    def _check(self) -> None:
+        if not self._is_alive():
+            raise ValueError("Connection closed")
 
 
 @cache

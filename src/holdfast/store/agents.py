@@ -3,16 +3,26 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import bindparam, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.ids import MachineId
 from holdfast.store.database import Tx
 from holdfast.store.errors import AlreadyBound, OldCounter
+from holdfast.store.session import Row
 from holdfast.store.tables import agents, machines
 from holdfast.store.vault import Vault
 
 _ROW = agents.c
+_THIS = _ROW.machine == bindparam("of")
+_KEY = select(_ROW.public_key).where(_THIS)
+_GET = select(agents).where(_THIS)
+_ADVANCE = update(agents).where(_THIS, _ROW.counter < bindparam("above"))
+_HEARD = (
+    select(_ROW.machine, _ROW.heard_at)
+    .join(machines, machines.c.id == _ROW.machine)
+    .where(machines.c.gone_at.is_(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Agents:
 
         Raises AlreadyBound when the machine has another key.
         """
-        bound = await tx.row(select(_ROW.public_key).where(_ROW.machine == machine))
+        bound = await tx.row(_KEY, of=machine)
         if bound is not None:
             if bound["public_key"] == public_key:
                 return
@@ -68,7 +78,7 @@ class Agents:
 
     async def get(self, tx: Tx, machine: MachineId) -> AgentRow | None:
         """The machine's agent, or None before first contact."""
-        row = await tx.row(select(agents).where(_ROW.machine == machine))
+        row = await tx.row(_GET, of=machine)
         return None if row is None else self._agent(row)
 
     async def advance(
@@ -76,14 +86,13 @@ class Agents:
     ) -> None:
         """A call-back was accepted and is answered so. Raises OldCounter: it was a replay."""
         touched = await tx.run(
-            update(agents)
-            .where(_ROW.machine == machine, _ROW.counter < counter)
-            .values(
-                counter=counter,
-                last_digest=digest,
-                last_answer=self._vault.seal(answer, about(machine)),
-                heard_at=self._clock.now(),
-            )
+            _ADVANCE,
+            of=machine,
+            above=counter,
+            counter=counter,
+            last_digest=digest,
+            last_answer=self._vault.seal(answer, about(machine)),
+            heard_at=self._clock.now(),
         )
         if not touched:
             message = f"machine {machine}: counter {counter} is not above the last one"
@@ -91,14 +100,9 @@ class Agents:
 
     async def heard(self, tx: Tx) -> dict[MachineId, datetime]:
         """When each agent of a machine that is not gone last said something, for a restart."""
-        rows = await tx.rows(
-            select(_ROW.machine, _ROW.heard_at)
-            .join(machines, machines.c.id == _ROW.machine)
-            .where(machines.c.gone_at.is_(None))
-        )
-        return {MachineId(row["machine"]): row["heard_at"] for row in rows}
+        return {MachineId(row["machine"]): row["heard_at"] for row in await tx.rows(_HEARD)}
 
-    def _agent(self, row: RowMapping) -> AgentRow:
+    def _agent(self, row: Row) -> AgentRow:
         sealed = row["last_answer"]
         answer = None if sealed is None else self._vault.open(sealed, about(row["machine"]))
         return AgentRow(**{**row, "last_answer": answer})

@@ -1,6 +1,6 @@
 """Deletion certificates: one a cluster, provisional first and then confirmed."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from holdfast.model.certificate import DeletionCertificate
 from holdfast.model.ids import ClusterId
@@ -8,6 +8,9 @@ from holdfast.store.codec import Codec
 from holdfast.store.database import Tx
 from holdfast.store.tables import certificates
 
+_THIS = certificates.c.cluster == bindparam("of")
+_GET = select(certificates).where(_THIS)
+_DROP = delete(certificates).where(_THIS)
 _CERTIFICATE: Codec[DeletionCertificate] = Codec(DeletionCertificate)
 
 
@@ -21,9 +24,9 @@ class Certificates:
 
     async def drop(self, tx: Tx, cluster: ClusterId) -> None:
         """Withdraw a provisional one: something showed up again."""
-        await tx.run(delete(certificates).where(certificates.c.cluster == cluster))
+        await tx.run(_DROP, of=cluster)
 
     async def get(self, tx: Tx, cluster: ClusterId) -> DeletionCertificate | None:
         """The cluster's certificate, or None before there is one."""
-        row = await tx.row(select(certificates).where(certificates.c.cluster == cluster))
+        row = await tx.row(_GET, of=cluster)
         return None if row is None else _CERTIFICATE.decode(row["value"])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.cluster import Cluster
@@ -15,10 +15,20 @@ from holdfast.model.status import ClusterPhase, Condition
 from holdfast.store.codec import Codec, canonical
 from holdfast.store.database import Tx
 from holdfast.store.errors import NameTaken, Unknown
+from holdfast.store.session import Row
 from holdfast.store.tables import cluster_credentials, clusters
 
 ENDING = frozenset({ClusterPhase.DELETING, ClusterPhase.FAILED, ClusterPhase.DELETED})
 _ROW = clusters.c
+_THIS = _ROW.id == bindparam("of")
+_NAMED = select(_ROW.id).where(_ROW.folded == bindparam("name"), _ROW.deleted_at.is_(None))
+_GET = select(clusters).where(_THIS)
+_ALL = select(clusters).order_by(_ROW.created_at, _ROW.id)
+_LIVING = _ALL.where(_ROW.deleted_at.is_(None))
+_PLAN = select(_ROW.plan).where(_THIS)
+_LOOKED = update(clusters).where(_THIS)
+_CHANGED = _LOOKED.values(revision=_ROW.revision + 1)
+_USES_NONE = delete(cluster_credentials).where(cluster_credentials.c.cluster == bindparam("of"))
 _SPEC: Codec[ClusterSpec] = Codec(ClusterSpec)
 _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
 
@@ -32,8 +42,7 @@ class Clusters:
     async def create(self, tx: Tx, cluster: Cluster) -> None:
         """A new cluster. Raises NameTaken: a living one has the name, without regard to case."""
         folded = cluster.spec.name.casefold()
-        living = select(_ROW.id).where(_ROW.folded == folded, _ROW.deleted_at.is_(None))
-        if await tx.row(living) is not None:
+        if await tx.row(_NAMED, name=folded) is not None:
             message = f"cluster name {cluster.spec.name!r} is taken"
             raise NameTaken(message)
         await tx.insert(clusters, [{**_row(cluster), "folded": folded}])
@@ -45,15 +54,12 @@ class Clusters:
 
     async def get(self, tx: Tx, cluster_id: ClusterId) -> Cluster | None:
         """One cluster, a deleted one too."""
-        row = await tx.row(select(clusters).where(_ROW.id == cluster_id))
+        row = await tx.row(_GET, of=cluster_id)
         return None if row is None else _cluster(row)
 
     async def list(self, tx: Tx, *, include_deleted: bool = False) -> list[Cluster]:
         """All clusters, oldest first."""
-        query = select(clusters).order_by(_ROW.created_at, _ROW.id)
-        if not include_deleted:
-            query = query.where(_ROW.deleted_at.is_(None))
-        return [_cluster(row) for row in await tx.rows(query)]
+        return [_cluster(row) for row in await tx.rows(_ALL if include_deleted else _LIVING)]
 
     async def ask_delete(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
         """The user wants it gone; asked again, a deletion that failed goes on. Raises Unknown."""
@@ -103,17 +109,15 @@ class Clusters:
         old = _row(before)
         unseen = {"reconciled_at": reconciled_at, "plan": canonical(plan)}
         if deleted_at is not None:
-            await tx.run(
-                delete(cluster_credentials).where(cluster_credentials.c.cluster == cluster_id)
-            )
+            await tx.run(_USES_NONE, of=cluster_id)
         if all(old[name] == value for name, value in shown.items()):
-            await tx.run(update(clusters).where(_ROW.id == cluster_id).values(**unseen))
+            await tx.run(_LOOKED, of=cluster_id, **unseen)
             return await self._known(tx, cluster_id)
         return await self._change(tx, cluster_id, **shown, **unseen)
 
     async def plan(self, tx: Tx, cluster_id: ClusterId) -> dict[str, Any] | None:
         """The last pass's plan as it was recorded; None before the first one."""
-        row = await tx.row(select(_ROW.plan).where(_ROW.id == cluster_id))
+        row = await tx.row(_PLAN, of=cluster_id)
         if row is None or row["plan"] is None:
             return None
         plan: dict[str, Any] = json.loads(row["plan"])
@@ -127,11 +131,7 @@ class Clusters:
         return cluster
 
     async def _change(self, tx: Tx, cluster_id: ClusterId, **values: Any) -> Cluster:
-        await tx.run(
-            update(clusters)
-            .where(_ROW.id == cluster_id)
-            .values(revision=_ROW.revision + 1, **values)
-        )
+        await tx.run(_CHANGED, of=cluster_id, **values)
         return await self._known(tx, cluster_id)
 
 
@@ -155,7 +155,7 @@ def _row(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _cluster(row: RowMapping) -> Cluster:
+def _cluster(row: Row) -> Cluster:
     return Cluster(
         id=ClusterId(row["id"]),
         spec=_SPEC.decode(row["spec"]),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.account import Account
@@ -14,11 +14,25 @@ from holdfast.model.offering import Cloud
 from holdfast.store.codec import Codec, canonical
 from holdfast.store.database import Tx
 from holdfast.store.errors import InUse, NameTaken, Unknown
+from holdfast.store.session import Row
 from holdfast.store.tables import cluster_credentials, clusters, credentials
 from holdfast.store.vault import Vault
 
 _ROW = credentials.c
 _SHOWN = tuple(column for column in _ROW if column.name not in {"secret", "folded"})
+_THIS = _ROW.id == bindparam("of")
+_NAMED = select(_ROW.id).where(_ROW.folded == bindparam("named"))
+_GET = select(*_SHOWN).where(_THIS)
+_ALL = select(*_SHOWN).order_by(_ROW.created_at, _ROW.id)
+_SECRET = select(_ROW.secret).where(_THIS)
+_CHANGE = update(credentials).where(_THIS)
+_REMOVE = delete(credentials).where(_THIS)
+_USED_BY = (
+    select(clusters.c.id, clusters.c.name)
+    .join(cluster_credentials, cluster_credentials.c.cluster == clusters.c.id)
+    .where(cluster_credentials.c.credentials == bindparam("of"))
+    .order_by(clusters.c.name)
+)
 _ACCOUNT: Codec[Account] = Codec(Account)
 
 
@@ -53,7 +67,7 @@ class Credentials:
     ) -> CredentialsRow:
         """New credentials, not checked yet. Raises NameTaken, without regard to case."""
         folded = name.casefold()
-        if await tx.row(select(_ROW.id).where(_ROW.folded == folded)) is not None:
+        if await tx.row(_NAMED, named=folded) is not None:
             message = f"credentials name {name!r} is taken"
             raise NameTaken(message)
         row = {
@@ -70,12 +84,12 @@ class Credentials:
 
     async def get(self, tx: Tx, id_: CredentialsId) -> CredentialsRow | None:
         """One, without its secret."""
-        row = await tx.row(select(*_SHOWN).where(_ROW.id == id_))
+        row = await tx.row(_GET, of=id_)
         return None if row is None else _credentials(row)
 
     async def secret(self, tx: Tx, id_: CredentialsId) -> dict[str, str]:
         """The secret itself. Raises Unknown, and Sealed when the vault has not the key."""
-        row = await tx.row(select(_ROW.secret).where(_ROW.id == id_))
+        row = await tx.row(_SECRET, of=id_)
         if row is None:
             raise _unknown(id_)
         secret: dict[str, str] = json.loads(self._vault.open(row["secret"], about(id_)))
@@ -84,7 +98,7 @@ class Credentials:
     async def replace_secret(self, tx: Tx, id_: CredentialsId, secret: Mapping[str, str]) -> None:
         """A new secret for the same account, to be checked again. Raises Unknown."""
         values = {**self._sealed(id_, secret), "checked_at": None, "error": ""}
-        if not await tx.run(update(credentials).where(_ROW.id == id_).values(**values)):
+        if not await tx.run(_CHANGE, of=id_, **values):
             raise _unknown(id_)
 
     async def remove(self, tx: Tx, id_: CredentialsId) -> None:
@@ -93,17 +107,12 @@ class Credentials:
         if users:
             message = f"credentials {id_} are used by {', '.join(name for _, name in users)}"
             raise InUse(message)
-        if not await tx.run(delete(credentials).where(_ROW.id == id_)):
+        if not await tx.run(_REMOVE, of=id_):
             raise _unknown(id_)
 
     async def used_by(self, tx: Tx, id_: CredentialsId) -> list[tuple[ClusterId, str]]:
         """Id and name of the living clusters that use them."""
-        rows = await tx.rows(
-            select(clusters.c.id, clusters.c.name)
-            .join(cluster_credentials, cluster_credentials.c.cluster == clusters.c.id)
-            .where(cluster_credentials.c.credentials == id_)
-            .order_by(clusters.c.name)
-        )
+        rows = await tx.rows(_USED_BY, of=id_)
         return [(ClusterId(row["id"]), row["name"]) for row in rows]
 
     async def record_check(
@@ -124,20 +133,17 @@ class Credentials:
             account = None
         known = account or pinned
         await tx.run(
-            update(credentials)
-            .where(_ROW.id == id_)
-            .values(
-                account=None if known is None else _ACCOUNT.encode(known),
-                checked_at=self._clock.now(),
-                error=error,
-            )
+            _CHANGE,
+            of=id_,
+            account=None if known is None else _ACCOUNT.encode(known),
+            checked_at=self._clock.now(),
+            error=error,
         )
         return await self._known(tx, id_)
 
     async def list(self, tx: Tx) -> list[CredentialsRow]:
         """All, oldest first, without their secrets."""
-        rows = await tx.rows(select(*_SHOWN).order_by(_ROW.created_at, _ROW.id))
-        return [_credentials(row) for row in rows]
+        return [_credentials(row) for row in await tx.rows(_ALL)]
 
     async def _known(self, tx: Tx, id_: CredentialsId) -> CredentialsRow:
         found = await self.get(tx, id_)
@@ -158,7 +164,7 @@ def about(id_: str) -> str:
     return f"credentials/{id_}"
 
 
-def _credentials(row: RowMapping) -> CredentialsRow:
+def _credentials(row: Row) -> CredentialsRow:
     account = None if row["account"] is None else _ACCOUNT.decode(row["account"])
     return CredentialsRow(**{**row, "cloud": Cloud(row["cloud"]), "account": account})
 

@@ -4,14 +4,28 @@ The number comes from a counter in the cluster's row, raised in the event's own 
 sequence hands numbers out before the commit, and a reader would skip one that commits later.
 """
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import Integer, bindparam, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.event import Event, NewEvent, Severity
 from holdfast.model.ids import ClusterId
 from holdfast.store.database import Tx
 from holdfast.store.errors import Unknown
+from holdfast.store.session import Row
 from holdfast.store.tables import clusters, events
+
+_NUMBER = (
+    update(clusters)
+    .where(clusters.c.id == bindparam("of"))
+    .values(event_seq=clusters.c.event_seq + bindparam("more"))
+    .returning(clusters.c.event_seq)
+)
+_AFTER = (
+    select(events)
+    .where(events.c.cluster == bindparam("of"), events.c.seq > bindparam("behind"))
+    .order_by(events.c.seq)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class Events:
@@ -24,12 +38,7 @@ class Events:
         """Number and write them; the feed tells them after the commit. Raises Unknown."""
         if not new:
             return ()
-        row = await tx.row(
-            update(clusters)
-            .where(clusters.c.id == cluster)
-            .values(event_seq=clusters.c.event_seq + len(new))
-            .returning(clusters.c.event_seq)
-        )
+        row = await tx.row(_NUMBER, of=cluster, more=len(new))
         if row is None:
             message = f"cluster {cluster}: there is none"
             raise Unknown(message)
@@ -45,12 +54,7 @@ class Events:
 
     async def after(self, tx: Tx, cluster: ClusterId, seq: int, limit: int) -> list[Event]:
         """The events behind a number, in order; 0 for the first ones."""
-        rows = await tx.rows(
-            select(events)
-            .where(events.c.cluster == cluster, events.c.seq > seq)
-            .order_by(events.c.seq)
-            .limit(limit)
-        )
+        rows = await tx.rows(_AFTER, of=cluster, behind=seq, most=limit)
         return [_event(row) for row in rows]
 
 
@@ -66,5 +70,5 @@ def _row(event: Event) -> dict[str, object]:
     }
 
 
-def _event(row: RowMapping) -> Event:
+def _event(row: Row) -> Event:
     return Event(**{**row, "severity": Severity(row["severity"])})

@@ -5,13 +5,16 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from holdfast.clock import Chance, Clock
 from holdfast.model.ids import InstallationId
 from holdfast.store.database import Tx
 from holdfast.store.tables import installation, platform_secrets
 from holdfast.store.vault import Vault
+
+_GET = select(installation)
+_KEPT = select(platform_secrets.c.value).where(platform_secrets.c.name == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Installations:
 
     async def get_or_make(self, tx: Tx) -> Installation:
         """This installation; the first call, in a writing transaction, makes it."""
-        row = await tx.row(select(installation))
+        row = await tx.row(_GET)
         if row is None:
             return await self._make(tx)
         id_ = InstallationId(row["id"])
@@ -47,8 +50,7 @@ class Installations:
 
     async def kept(self, tx: Tx, name: str) -> bytes | None:
         """A secret of the platform, or None. Raises Sealed when the vault has not the key."""
-        query = select(platform_secrets.c.value).where(platform_secrets.c.name == name)
-        row = await tx.row(query)
+        row = await tx.row(_KEPT, of=name)
         return None if row is None else self._vault.open(row["value"], about(name))
 
     async def _make(self, tx: Tx) -> Installation:

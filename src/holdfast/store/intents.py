@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from holdfast.model.ids import ClusterId, ResourceName
 from holdfast.store.database import Tx
 from holdfast.store.tables import intents
+
+_OF_CLUSTER = select(intents).where(intents.c.cluster == bindparam("of"))
+_DROP = delete(intents).where(
+    intents.c.cluster == bindparam("of"), intents.c.name == bindparam("named")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +37,12 @@ class Intents:
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> dict[ResourceName, Intent]:
         """A cluster's intents by the name of the thing."""
-        rows = await tx.rows(select(intents).where(intents.c.cluster == cluster))
+        rows = await tx.rows(_OF_CLUSTER, of=cluster)
         return {ResourceName(row["name"]): Intent(**dict(row)) for row in rows}
 
     async def drop(self, tx: Tx, cluster: ClusterId, names: tuple[ResourceName, ...]) -> None:
         """Forget the intents: the things are seen, or no longer wanted."""
-        await tx.run(delete(intents).where(intents.c.cluster == cluster, intents.c.name.in_(names)))
+        await tx.each(_DROP, [{"of": cluster, "named": name} for name in names])
 
 
 def _row(intent: Intent) -> dict[str, Any]:

@@ -20,19 +20,70 @@ the take was sent. Source: docs/work-engine.md.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Executable,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    update,
+)
 
 from holdfast.clock import Chance, Clock
 from holdfast.model.ids import EngineKey
 from holdfast.model.wake import Again, Why
-from holdfast.store.database import Database, Tx
+from holdfast.store.database import Database, Tx, insert_of
 from holdfast.store.errors import LeaseLost
-from holdfast.store.tables import wakes
+from holdfast.store.tables import Instant, wakes
 
 FIRST_BACKOFF = timedelta(seconds=0.5)
 LONGEST_BACKOFF = timedelta(seconds=300)
 _ROW = wakes.c
+_NOW = bindparam("now", type_=Instant)
+_CLASS = bindparam("why", type_=Integer)
+_READ = bindparam("read", type_=BigInteger)
+_DUE_AND_FREE = and_(_ROW.due_at <= _NOW, or_(_ROW.lease_until.is_(None), _ROW.lease_until <= _NOW))
+_HELD = and_(_ROW.key == bindparam("of"), _ROW.epoch == bindparam("held"))
+_TAKE = (
+    update(wakes)
+    .where(_ROW.key == bindparam("of"), _DUE_AND_FREE)
+    .values(epoch=_ROW.epoch + 1)
+    .returning(_ROW.epoch, _ROW.wake_seq, _ROW.fails)
+)
+_WAIT = select(_ROW.due_at, _ROW.lease_until).where(_ROW.key == bindparam("of"))
+_CHANGE = update(wakes).where(_HELD)
+_END = (
+    update(wakes)
+    .where(_HELD)
+    .values(
+        lease_owner=None,
+        lease_until=None,
+        due_at=case((_ROW.wake_seq > _READ, _NOW), else_=bindparam("later", type_=Instant)),
+    )
+    .returning(_ROW.wake_seq, _ROW.wake_class)
+)
+_END_WELL = _END.values(
+    seen_seq=_READ,
+    fails=0,
+    wake_class=case((_ROW.wake_seq == _READ, int(Why.TICK)), else_=_ROW.wake_class),
+)
+_END_BADLY = _END.values(fails=_ROW.fails + 1)
+_DUE = (
+    select(_ROW.key, _ROW.wake_class)
+    .where(_DUE_AND_FREE)
+    .order_by(_ROW.wake_class.desc(), _ROW.due_at)
+    .limit(bindparam("most", type_=Integer))
+)
+_CLEAR = (
+    update(wakes).where(_ROW.lease_until.is_not(None)).values(lease_owner=None, lease_until=None)
+)
+_FORGET = delete(wakes).where(_ROW.key == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +120,8 @@ class Leases:
 
         Listeners of `Store.on_wake` hear of it after the commit.
         """
-        now = self._clock.now()
-        insert = tx.insert_of(wakes).values(
-            key=key,
-            wake_seq=1,
-            wake_class=int(why),
-            seen_seq=0,
-            due_at=now,
-            fails=0,
-            epoch=0,
-        )
-        await tx.run(
-            insert.on_conflict_do_update(
-                index_elements=[_ROW.key],
-                set_={
-                    "wake_seq": _ROW.wake_seq + 1,
-                    "wake_class": case(
-                        (_ROW.wake_class < int(why), int(why)), else_=_ROW.wake_class
-                    ),
-                    "due_at": case((_ROW.due_at < now, _ROW.due_at), else_=now),
-                },
-            )
-        )
+        wake = _wake(tx.session.dialect)
+        await tx.run(wake, of=key, why=int(why), now=self._clock.now())
         tx.wakes.append((key, why))
 
     async def take(self, key: EngineKey, owner: str, ttl: timedelta) -> Lease | None:
@@ -98,12 +129,7 @@ class Leases:
         started = self._clock.monotonic()
         async with self._database.writing() as tx:
             now = self._clock.now()
-            row = await tx.row(
-                update(wakes)
-                .where(_ROW.key == key, _due_and_free(now))
-                .values(epoch=_ROW.epoch + 1, lease_owner=owner, lease_until=now + ttl)
-                .returning(_ROW.epoch, _ROW.wake_seq, _ROW.fails)
-            )
+            row = await tx.row(_TAKE, of=key, now=now, lease_owner=owner, lease_until=now + ttl)
         if row is None:
             return None
         return Lease(
@@ -119,7 +145,7 @@ class Leases:
     async def wait(self, key: EngineKey) -> timedelta | None:
         """How long until the key can be taken: the longer of both waits; None if it is unknown."""
         async with self._database.reading() as tx:
-            row = await tx.row(select(_ROW.due_at, _ROW.lease_until).where(_ROW.key == key))
+            row = await tx.row(_WAIT, of=key)
         if row is None:
             return None
         moment: datetime = max(row["due_at"], row["lease_until"] or row["due_at"])
@@ -165,26 +191,17 @@ class Leases:
         Wakes as USER or higher, so that no clock error of a delayed entry can hold them back.
         """
         async with self._database.reading() as tx:
-            rows = await tx.rows(
-                select(_ROW.key, _ROW.wake_class)
-                .where(_due_and_free(self._clock.now()))
-                .order_by(_ROW.wake_class.desc(), _ROW.due_at)
-                .limit(limit)
-            )
+            rows = await tx.rows(_DUE, now=self._clock.now(), most=limit)
         return [(row["key"], Why(max(row["wake_class"], Why.USER))) for row in rows]
 
     async def clear_all(self) -> int:
         """End every lease, at start: the lock file proves that none is held. Returns how many."""
         async with self._database.writing() as tx:
-            return await tx.run(
-                update(wakes)
-                .where(_ROW.lease_until.is_not(None))
-                .values(lease_owner=None, lease_until=None)
-            )
+            return await tx.run(_CLEAR)
 
     async def forget(self, tx: Tx, key: EngineKey) -> None:
         """Drop the key: there is nothing left to look at."""
-        await tx.run(delete(wakes).where(_ROW.key == key))
+        await tx.run(_FORGET, of=key)
 
     def _backoff(self, fails: int) -> timedelta:
         """min(300 s, 0.5 s * 2^(fails-1)), times 0.5 to 1 by chance."""
@@ -193,7 +210,7 @@ class Leases:
 
     async def _change(self, tx: Tx, lease: Lease, **values: object) -> None:
         """A write that only the present holder can make."""
-        if not await tx.run(update(wakes).where(_held(lease)).values(**values)):
+        if not await tx.run(_CHANGE, of=lease.key, held=lease.epoch, **values):
             raise _lost(lease)
 
     async def _end(
@@ -206,32 +223,37 @@ class Leases:
         """The statement that ends a pass: was every wake seen, and the class that is left."""
         now = self._clock.now()
         row = await tx.row(
-            update(wakes)
-            .where(_held(lease))
-            .values(
-                lease_owner=None,
-                lease_until=None,
-                seen_seq=lease.read if ok else _ROW.seen_seq,
-                fails=0 if ok else _ROW.fails + 1,
-                wake_class=case((_ROW.wake_seq == lease.read, int(Why.TICK)), else_=_ROW.wake_class)
-                if ok
-                else _ROW.wake_class,
-                due_at=case((_ROW.wake_seq > lease.read, now), else_=now + pause),
-            )
-            .returning(_ROW.wake_seq, _ROW.wake_class)
+            _END_WELL if ok else _END_BADLY,
+            of=lease.key,
+            held=lease.epoch,
+            read=lease.read,
+            now=now,
+            later=now + pause,
         )
         if row is None:
             raise _lost(lease)
         return row["wake_seq"] == lease.read, Why(row["wake_class"])
 
 
-def _due_and_free(now: datetime) -> ColumnElement[bool]:
-    free = or_(_ROW.lease_until.is_(None), _ROW.lease_until <= now)
-    return and_(_ROW.due_at <= now, free)
-
-
-def _held(lease: Lease) -> ColumnElement[bool]:
-    return and_(_ROW.key == lease.key, _ROW.epoch == lease.epoch)
+@cache
+def _wake(dialect: str) -> Executable:
+    insert = insert_of(wakes, dialect).values(
+        key=bindparam("of"),
+        wake_seq=1,
+        wake_class=_CLASS,
+        seen_seq=0,
+        due_at=_NOW,
+        fails=0,
+        epoch=0,
+    )
+    return insert.on_conflict_do_update(
+        index_elements=[_ROW.key],
+        set_={
+            "wake_seq": _ROW.wake_seq + 1,
+            "wake_class": case((_ROW.wake_class < _CLASS, _CLASS), else_=_ROW.wake_class),
+            "due_at": case((_ROW.due_at < _NOW, _ROW.due_at), else_=_NOW),
+        },
+    )
 
 
 def _lost(lease: Lease) -> LeaseLost:

@@ -3,16 +3,22 @@
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import bindparam, select
 
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.offering import CapacityType, Cloud, OfferingKey
 from holdfast.model.resource import Role
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.tables import machines
 
 _ROW = machines.c
+_GET = select(machines).where(_ROW.id == bindparam("of"))
+_IN_ORDER = select(machines).order_by(_ROW.chosen_at, _ROW.id)
+_OF_CLUSTER = _IN_ORDER.where(_ROW.cluster == bindparam("of"))
+_LIVING_OF_CLUSTER = _OF_CLUSTER.where(_ROW.gone_at.is_(None))
+_LIVING = _IN_ORDER.where(_ROW.gone_at.is_(None))
 _PLAIN = tuple(each.name for each in fields(Machine) if each.name not in {"role", "offering"})
 
 
@@ -25,24 +31,20 @@ class Machines:
 
     async def get(self, tx: Tx, machine_id: MachineId) -> Machine | None:
         """One machine, whatever became of it."""
-        row = await tx.row(select(machines).where(_ROW.id == machine_id))
+        row = await tx.row(_GET, of=machine_id)
         return None if row is None else _machine(row)
 
     async def of_cluster(
         self, tx: Tx, cluster: ClusterId, *, gone: bool = False
     ) -> tuple[Machine, ...]:
         """A cluster's machines in the order in which they were chosen; with `gone`, those too."""
-        query = select(machines).where(_ROW.cluster == cluster)
-        if not gone:
-            query = query.where(_ROW.gone_at.is_(None))
-        rows = await tx.rows(query.order_by(_ROW.chosen_at, _ROW.id))
+        rows = await tx.rows(_OF_CLUSTER if gone else _LIVING_OF_CLUSTER, of=cluster)
         return tuple(_machine(row) for row in rows)
 
     async def by_cluster(self, tx: Tx) -> dict[ClusterId, tuple[Machine, ...]]:
         """The machines of all clusters that are not gone, in one query."""
-        query = select(machines).where(_ROW.gone_at.is_(None)).order_by(_ROW.chosen_at, _ROW.id)
         found: dict[ClusterId, list[Machine]] = {}
-        for row in await tx.rows(query):
+        for row in await tx.rows(_LIVING):
             found.setdefault(ClusterId(row["cluster"]), []).append(_machine(row))
         return {cluster: tuple(members) for cluster, members in found.items()}
 
@@ -60,7 +62,7 @@ def _row(machine: Machine) -> dict[str, Any]:
     }
 
 
-def _machine(row: RowMapping) -> Machine:
+def _machine(row: Row) -> Machine:
     return Machine(
         **{name: row[name] for name in _PLAIN},
         role=Role(row["role"]),

@@ -1,5 +1,6 @@
 """Brings a database to the newest schema: runs the Alembic revisions that it lacks."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -22,7 +23,7 @@ async def migrate(database: Database, revision: str = "head") -> None:
     """
     try:
         async with database.writing() as tx:
-            await tx.connection.run_sync(_upgrade, revision)
+            await tx.lent(_upgrade, revision)
     except CommandError as error:
         message = (
             f"database {database.file or 'in memory'}: its schema is of another release "
@@ -31,6 +32,7 @@ async def migrate(database: Database, revision: str = "head") -> None:
         raise UnusableDatabase(message) from error
 
 
+@cache
 def newest() -> str:
     """The newest revision of this release."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())

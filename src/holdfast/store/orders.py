@@ -6,15 +6,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.store.codec import canonical
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.tables import orders
 
 _ROW = orders.c
+_ALIKE = select(orders).where(
+    _ROW.machine == bindparam("to"),
+    _ROW.kind == bindparam("meant"),
+    _ROW.arguments == bindparam("with"),
+    or_(_ROW.done_at.is_(None), _ROW.ok.is_(True)),
+)
+_IN_ORDER = select(orders).order_by(_ROW.created_at, _ROW.id)
+_PENDING = _IN_ORDER.where(_ROW.machine == bindparam("to"), _ROW.done_at.is_(None))
+_OF_CLUSTER = _IN_ORDER.where(_ROW.cluster == bindparam("of"))
+_GET = select(orders).where(_ROW.id == bindparam("which"))
+_GET_OF_MACHINE = _GET.where(_ROW.machine == bindparam("to"))
+_REPORT = update(orders).where(_ROW.id == bindparam("which"), _ROW.done_at.is_(None))
+_REPORT_OF_MACHINE = _REPORT.where(_ROW.machine == bindparam("to"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +58,8 @@ class Orders:
         Alike are orders of the same machine, kind and arguments; a failed one may be given again.
         """
         arguments = canonical(dict(order.arguments))
-        row = await tx.row(
-            select(orders).where(
-                _ROW.machine == order.machine,
-                _ROW.kind == order.kind,
-                _ROW.arguments == arguments,
-                or_(_ROW.done_at.is_(None), _ROW.ok.is_(True)),
-            )
-        )
+        alike = {"to": order.machine, "meant": order.kind, "with": arguments}
+        row = await tx.row(_ALIKE, **alike)
         if row is not None:
             return _order(row)
         await tx.insert(
@@ -74,8 +82,7 @@ class Orders:
 
     async def pending(self, tx: Tx, machine: MachineId) -> tuple[Order, ...]:
         """What the machine's agent has not reported on, oldest first."""
-        query = select(orders).where(_ROW.machine == machine, _ROW.done_at.is_(None))
-        return tuple(_order(row) for row in await tx.rows(_oldest_first(query)))
+        return tuple(_order(row) for row in await tx.rows(_PENDING, to=machine))
 
     async def done(
         self,
@@ -90,26 +97,16 @@ class Orders:
 
         With `machine`, only an order of that machine: an agent reports on no one else's.
         """
-        meant = _ROW.id == order_id
-        if machine is not None:
-            meant = meant & (_ROW.machine == machine)
-        await tx.run(
-            update(orders)
-            .where(meant, _ROW.done_at.is_(None))
-            .values(done_at=self._clock.now(), ok=ok, message=message)
-        )
-        row = await tx.row(select(orders).where(meant))
+        meant = {"which": order_id} if machine is None else {"which": order_id, "to": machine}
+        report = _REPORT if machine is None else _REPORT_OF_MACHINE
+        await tx.run(report, **meant, done_at=self._clock.now(), ok=ok, message=message)
+        row = await tx.row(_GET if machine is None else _GET_OF_MACHINE, **meant)
         return None if row is None else _order(row)
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> tuple[Order, ...]:
         """All orders of a cluster, oldest first."""
-        query = select(orders).where(_ROW.cluster == cluster)
-        return tuple(_order(row) for row in await tx.rows(_oldest_first(query)))
+        return tuple(_order(row) for row in await tx.rows(_OF_CLUSTER, of=cluster))
 
 
-def _oldest_first(query: Any) -> Any:
-    return query.order_by(_ROW.created_at, _ROW.id)
-
-
-def _order(row: RowMapping) -> Order:
+def _order(row: Row) -> Order:
     return Order(**{**row, "arguments": json.loads(row["arguments"])})

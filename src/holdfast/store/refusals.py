@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId
@@ -13,6 +13,12 @@ from holdfast.store.tables import machines, refusals
 KEPT = 1000
 TEXT_LENGTH = 200
 _ROW = refusals.c
+_NEWEST = select(func.max(_ROW.seq)).scalar_subquery()
+_CUT = delete(refusals).where(_ROW.seq <= _NEWEST - bindparam("kept"))
+_ALL = select(_ROW.at, _ROW.machine, _ROW.reason, _ROW.source).order_by(_ROW.seq.desc())
+_OF_CLUSTER = _ALL.where(
+    _ROW.machine.in_(select(machines.c.id).where(machines.c.cluster == bindparam("of")))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,9 @@ class Refusals:
             "source": source[:TEXT_LENGTH],
         }
         await tx.insert(refusals, [row])
-        newest = select(func.max(_ROW.seq)).scalar_subquery()
-        await tx.run(delete(refusals).where(_ROW.seq <= newest - self._kept))
+        await tx.run(_CUT, kept=self._kept)
 
     async def list(self, tx: Tx, cluster: ClusterId | None) -> list[Refusal]:
         """Newest first: those that claimed a machine of the cluster, or all."""
-        query = select(_ROW.at, _ROW.machine, _ROW.reason, _ROW.source).order_by(_ROW.seq.desc())
-        if cluster is not None:
-            members = select(machines.c.id).where(machines.c.cluster == cluster)
-            query = query.where(_ROW.machine.in_(members))
-        return [Refusal(**dict(row)) for row in await tx.rows(query)]
+        rows = tx.rows(_ALL) if cluster is None else tx.rows(_OF_CLUSTER, of=cluster)
+        return [Refusal(**row) for row in await rows]

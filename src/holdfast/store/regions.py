@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from holdfast.clock import Chance, Clock
 from holdfast.model.account import Region
@@ -12,6 +12,9 @@ from holdfast.store.database import Tx
 from holdfast.store.tables import regions
 
 _ROW = regions.c
+_THIS = (_ROW.credentials == bindparam("of")) & (_ROW.name == bindparam("named"))
+_STAMP = select(_ROW.saved_at, _ROW.version).where(_THIS)
+_VALUE = select(_ROW.value).where(_THIS)
 _REGION: Codec[Region] = Codec(Region)
 
 
@@ -42,14 +45,13 @@ class Regions:
         self, tx: Tx, credentials_id: CredentialsId, name: str
     ) -> tuple[Region, datetime] | None:
         """The region and when it was saved."""
-        this = (_ROW.credentials == credentials_id) & (_ROW.name == name)
-        stamp = await tx.row(select(_ROW.saved_at, _ROW.version).where(this))
+        stamp = await tx.row(_STAMP, of=credentials_id, named=name)
         if stamp is None:
             return None
         known = self._decoded.get((credentials_id, name))
         if known is not None and known[0] == stamp["version"]:
             return known[1], stamp["saved_at"]
-        row = await tx.row(select(_ROW.value).where(this))
+        row = await tx.row(_VALUE, of=credentials_id, named=name)
         if row is None:
             return None
         region = _REGION.decode(row["value"])

@@ -6,10 +6,11 @@ The old key may leave the key file when this has been committed, and no backup n
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Column, RowMapping, Table, select, update
+from sqlalchemy import Column, Table, select, update
 
 from holdfast.store import agents, credentials, installation, secrets, tables
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.vault import Vault
 
 
@@ -19,7 +20,7 @@ class _Sealed:
 
     table: Table
     column: Column[bytes]
-    about: Callable[[RowMapping], str]
+    about: Callable[[Row], str]
 
 
 _SEALED = (

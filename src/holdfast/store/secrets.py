@@ -1,6 +1,6 @@
 """A cluster's secrets, sealed: its certificate authorities and keys."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from holdfast.model.ids import ClusterId
 from holdfast.store.database import Tx
@@ -8,6 +8,10 @@ from holdfast.store.tables import secrets
 from holdfast.store.vault import Vault
 
 _ROW = secrets.c
+_OF_CLUSTER = _ROW.cluster == bindparam("of")
+_GET = select(_ROW.value).where(_OF_CLUSTER, _ROW.name == bindparam("named"))
+_NAMES = select(_ROW.name).where(_OF_CLUSTER).order_by(_ROW.name)
+_DROP = delete(secrets).where(_OF_CLUSTER)
 
 
 class Secrets:
@@ -23,17 +27,16 @@ class Secrets:
 
     async def get(self, tx: Tx, cluster: ClusterId, name: str) -> bytes | None:
         """The value. Raises Sealed when the vault has not the key."""
-        row = await tx.row(select(_ROW.value).where(_ROW.cluster == cluster, _ROW.name == name))
+        row = await tx.row(_GET, of=cluster, named=name)
         return None if row is None else self._vault.open(row["value"], about(cluster, name))
 
     async def names(self, tx: Tx, cluster: ClusterId) -> tuple[str, ...]:
         """The names of what is kept."""
-        rows = await tx.rows(select(_ROW.name).where(_ROW.cluster == cluster).order_by(_ROW.name))
-        return tuple(row["name"] for row in rows)
+        return tuple(row["name"] for row in await tx.rows(_NAMES, of=cluster))
 
     async def drop(self, tx: Tx, cluster: ClusterId) -> None:
         """Forget all of a cluster."""
-        await tx.run(delete(secrets).where(_ROW.cluster == cluster))
+        await tx.run(_DROP, of=cluster)
 
 
 def about(cluster: str, name: str) -> str:

@@ -4,12 +4,33 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from holdfast.model.ids import ClusterId, ProviderId, ResourceName
 from holdfast.model.observed import Life
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.tables import things
+
+_ROW = things.c
+_REMOVED = (
+    update(things)
+    .where(
+        _ROW.cluster == bindparam("of"),
+        _ROW.id == bindparam("which"),
+        _ROW.removed_at.is_(None),
+    )
+    .values(removed_at=bindparam("at"), life=Life.GONE.value)
+)
+_STANDING = select(_ROW.cluster, _ROW.id).where(
+    _ROW.removed_at.is_(None),
+    or_(_ROW.life == Life.PENDING.value, _ROW.life == Life.PRESENT.value),
+)
+_OF_CLUSTER = (
+    select(things)
+    .where(_ROW.cluster == bindparam("of"))
+    .order_by(_ROW.first_seen_at, _ROW.name, _ROW.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +70,19 @@ class Things:
         self, tx: Tx, cluster: ClusterId, ids: Iterable[ProviderId], at: datetime
     ) -> None:
         """They are gone; the first time this was known stays."""
-        await tx.run(
-            update(things)
-            .where(
-                things.c.cluster == cluster,
-                things.c.id.in_(list(ids)),
-                things.c.removed_at.is_(None),
-            )
-            .values(removed_at=at, life=Life.GONE.value)
-        )
+        await tx.each(_REMOVED, [{"of": cluster, "which": each, "at": at} for each in ids])
 
     async def standing(self, tx: Tx) -> dict[ClusterId, frozenset[ProviderId]]:
         """The ids of what every cluster has and that is not going, in one query."""
-        query = select(things.c.cluster, things.c.id).where(
-            things.c.removed_at.is_(None),
-            things.c.life.in_([Life.PENDING.value, Life.PRESENT.value]),
-        )
         found: dict[ClusterId, set[ProviderId]] = {}
-        for row in await tx.rows(query):
+        for row in await tx.rows(_STANDING):
             found.setdefault(ClusterId(row["cluster"]), set()).add(ProviderId(row["id"]))
         return {cluster: frozenset(ids) for cluster, ids in found.items()}
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> tuple[Thing, ...]:
         """All of a cluster, those that are gone too, in the order in which they were seen."""
-        query = select(things).where(things.c.cluster == cluster)
-        rows = await tx.rows(query.order_by(things.c.first_seen_at, things.c.name, things.c.id))
-        return tuple(_thing(row) for row in rows)
+        return tuple(_thing(row) for row in await tx.rows(_OF_CLUSTER, of=cluster))
 
 
-def _thing(row: RowMapping) -> Thing:
+def _thing(row: Row) -> Thing:
     return Thing(**{**row, "life": Life(row["life"])})

@@ -9,15 +9,19 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import bindparam, select, update
 
 from holdfast.clock import Chance, Clock
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.tables import tokens
 
 PREFIX = "hf_"
 TOKEN_BYTES = 32
 _ROW = tokens.c
+_VERIFY = select(tokens).where(_ROW.hash == bindparam("secret"), _ROW.revoked_at.is_(None))
+_ALL = select(tokens).order_by(_ROW.created_at, _ROW.id)
+_REVOKE = update(tokens).where(_ROW.id == bindparam("of"), _ROW.revoked_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +56,23 @@ class Tokens:
     async def verify(self, tx: Tx, secret: str) -> TokenRow | None:
         """Whose secret it is; None when it is nobody's or was revoked."""
         wanted = _hash(secret)
-        row = await tx.row(select(tokens).where(_ROW.hash == wanted, _ROW.revoked_at.is_(None)))
+        row = await tx.row(_VERIFY, secret=wanted)
         if row is None or not hmac.compare_digest(row["hash"], wanted):
             return None
         return _token(row)
 
     async def list(self, tx: Tx) -> list[TokenRow]:
         """All tokens, revoked ones too, oldest first."""
-        rows = await tx.rows(select(tokens).order_by(_ROW.created_at, _ROW.id))
-        return [_token(row) for row in rows]
+        return [_token(row) for row in await tx.rows(_ALL)]
 
     async def revoke(self, tx: Tx, token_id: str) -> bool:
         """From now on it opens nothing; False when there is no such token that still does."""
-        touched = await tx.run(
-            update(tokens)
-            .where(_ROW.id == token_id, _ROW.revoked_at.is_(None))
-            .values(revoked_at=self._clock.now())
-        )
-        return touched > 0
+        return await tx.run(_REVOKE, of=token_id, revoked_at=self._clock.now()) > 0
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _token(row: RowMapping) -> TokenRow:
+def _token(row: Row) -> TokenRow:
     return TokenRow(row["id"], row["name"], row["created_at"], row["revoked_at"])
