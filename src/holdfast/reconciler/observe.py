@@ -103,7 +103,7 @@ def fold(
         unsure=unsure(things, recorded, now, world.rules),
         blind=blind,
         machines=machines,
-        agents={machine: seen for machine, seen in agents.items() if machine in machines},
+        agents={machine: agents[machine] for machine in machines if machine in agents},
         kube=kube,
         kube_error=kube_error,
     )

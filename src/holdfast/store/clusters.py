@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +28,7 @@ _ALL = select(clusters).order_by(_ROW.created_at, _ROW.id)
 _LIVING = _ALL.where(_ROW.deleted_at.is_(None))
 _PLAN = select(_ROW.plan).where(_THIS)
 _LOOKED = update(clusters).where(_THIS)
-_CHANGED = _LOOKED.values(revision=_ROW.revision + 1)
+_CHANGED = _LOOKED.values(revision=_ROW.revision + 1).returning(clusters)
 _USES_NONE = delete(cluster_credentials).where(cluster_credentials.c.cluster == bindparam("of"))
 _SPEC: Codec[ClusterSpec] = Codec(ClusterSpec)
 _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
@@ -95,7 +96,10 @@ class Clusters:
 
         `revision` rises only when something changed that a user sees, not for every look at it.
         """
-        before = await self._known(tx, cluster_id)
+        old = await tx.row(_GET, of=cluster_id)
+        if old is None:
+            raise _unknown(cluster_id)
+        before = _cluster(old)
         if before.is_deleting and phase not in ENDING:
             phase = ClusterPhase.DELETING  # the pass began before the user asked for the end
         shown = {
@@ -106,13 +110,12 @@ class Clusters:
             "delete_calls_at": delete_calls_at,
             "deleted_at": deleted_at,
         }
-        old = _row(before)
         unseen = {"reconciled_at": reconciled_at, "plan": canonical(plan)}
         if deleted_at is not None:
             await tx.run(_USES_NONE, of=cluster_id)
         if all(old[name] == value for name, value in shown.items()):
             await tx.run(_LOOKED, of=cluster_id, **unseen)
-            return await self._known(tx, cluster_id)
+            return replace(before, reconciled_at=reconciled_at)
         return await self._change(tx, cluster_id, **shown, **unseen)
 
     async def plan(self, tx: Tx, cluster_id: ClusterId) -> dict[str, Any] | None:
@@ -126,13 +129,18 @@ class Clusters:
     async def _known(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
         cluster = await self.get(tx, cluster_id)
         if cluster is None:
-            message = f"cluster {cluster_id}: there is none"
-            raise Unknown(message)
+            raise _unknown(cluster_id)
         return cluster
 
     async def _change(self, tx: Tx, cluster_id: ClusterId, **values: Any) -> Cluster:
-        await tx.run(_CHANGED, of=cluster_id, **values)
-        return await self._known(tx, cluster_id)
+        row = await tx.row(_CHANGED, of=cluster_id, **values)
+        if row is None:
+            raise _unknown(cluster_id)
+        return _cluster(row)
+
+
+def _unknown(cluster_id: ClusterId) -> Unknown:
+    return Unknown(f"cluster {cluster_id}: there is none")
 
 
 def _row(cluster: Cluster) -> dict[str, Any]:

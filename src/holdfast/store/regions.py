@@ -15,7 +15,7 @@ _ROW = regions.c
 _THIS = (_ROW.credentials == bindparam("of")) & (_ROW.name == bindparam("named"))
 _STAMP = select(_ROW.saved_at, _ROW.version).where(_THIS)
 _VALUE = select(_ROW.value).where(_THIS)
-_REGION: Codec[Region] = Codec(Region)
+_REGION: Codec[Region] = Codec(Region, remembered=0)  # each is remembered by its version
 
 
 class Regions:
