@@ -165,13 +165,16 @@ def test_a_thousand_clusters_are_two_queries(
             await store.machines.save(tx, *machines)
         async with store.reading() as tx:
             queries = []
-            original = type(tx).rows
 
-            async def counted(self: Any, statement: Any) -> Any:
-                queries.append(statement)
-                return await original(self, statement)
+            def counting(original: Any) -> Any:
+                async def counted(self: Any, statement: Any, *given: Any, **values: Any) -> Any:
+                    queries.append(statement)
+                    return await original(self, statement, *given, **values)
 
-            monkeypatch.setattr(type(tx), "rows", counted)
+                return counted
+
+            for name in ("row", "rows", "value", "values"):
+                monkeypatch.setattr(type(tx), name, counting(getattr(type(tx), name)))
             assert len(await store.clusters.list(tx)) == 1000
             found = await store.machines.by_cluster(tx)
             assert {len(each) for each in found.values()} == {3}

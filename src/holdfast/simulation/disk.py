@@ -88,29 +88,33 @@ class _Session:
         self._written: dict[str, None] = {}
 
     async def begin(self, *, writes: bool) -> None:
+        """Nobody else can write while this has its turn: a reader needs no transaction."""
         self._check()
         await self._turn.acquire()
         try:
             self._check()
-            self._raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            if writes:
+                self._raw.execute("BEGIN IMMEDIATE")
         except BaseException:
             self._turn.release()
             raise
 
     async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row]:
-        self._check()
-        it = direct.prepared(statement, tuple(values))
-        self._note(it)
-        return direct.rows(self._raw, it, values)
+        return direct.rows(self._raw, self._prepared(statement, tuple(values)), values)
+
+    async def values(
+        self, statement: Executable, values: Mapping[str, Any], make: Callable[[Row], T]
+    ) -> list[T]:
+        it = self._prepared(statement, tuple(values))
+        return direct.values(self._raw, it, values, make)
 
     async def change(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> int:
-        self._check()
-        is_one = isinstance(values, Mapping)
-        names = tuple(values if isinstance(values, Mapping) else values[0])
-        it = direct.prepared(statement, names, many=not is_one)
-        self._note(it)
+        if isinstance(values, Mapping):
+            it = self._prepared(statement, tuple(values))
+        else:
+            it = self._prepared(statement, tuple(values[0]), many=True)
         return direct.change(self._raw, it, values)
 
     async def commit(self, done: Callable[[], None]) -> None:
@@ -132,7 +136,7 @@ class _Session:
 
     async def rollback(self) -> None:
         try:
-            if self._is_alive():
+            if self._is_alive() and self._raw.in_transaction:
                 self._raw.rollback()
         finally:
             self._turn.release()
@@ -141,9 +145,17 @@ class _Session:
         self._check()
         return direct.lent(self._raw, work, *args)
 
-    def _note(self, it: direct.Prepared) -> None:
+    def _prepared(
+        self, statement: Executable, names: tuple[str, ...], *, many: bool = False
+    ) -> direct.Prepared:
+        """The statement; what it changes is noted, and begins a reader's transaction."""
+        self._check()
+        it = direct.prepared(statement, names, many=many)
         if it.writes is not None:
             self._written[it.writes] = None
+            if not self._raw.in_transaction:
+                self._raw.execute("BEGIN")
+        return it
 
     def _check(self) -> None:
         if not self._is_alive():

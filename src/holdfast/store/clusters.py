@@ -21,14 +21,15 @@ from holdfast.store.tables import cluster_credentials, clusters
 
 ENDING = frozenset({ClusterPhase.DELETING, ClusterPhase.FAILED, ClusterPhase.DELETED})
 _ROW = clusters.c
+_SHOWN = tuple(each for each in _ROW if each.name not in {"folded", "plan", "event_seq"})
 _THIS = _ROW.id == bindparam("of")
 _NAMED = select(_ROW.id).where(_ROW.folded == bindparam("name"), _ROW.deleted_at.is_(None))
-_GET = select(clusters).where(_THIS)
-_ALL = select(clusters).order_by(_ROW.created_at, _ROW.id)
+_GET = select(*_SHOWN).where(_THIS)
+_ALL = select(*_SHOWN).order_by(_ROW.created_at, _ROW.id)
 _LIVING = _ALL.where(_ROW.deleted_at.is_(None))
 _PLAN = select(_ROW.plan).where(_THIS)
 _LOOKED = update(clusters).where(_THIS)
-_CHANGED = _LOOKED.values(revision=_ROW.revision + 1).returning(clusters)
+_CHANGED = _LOOKED.values(revision=_ROW.revision + 1).returning(*_SHOWN)
 _USES_NONE = delete(cluster_credentials).where(cluster_credentials.c.cluster == bindparam("of"))
 _SPEC: Codec[ClusterSpec] = Codec(ClusterSpec)
 _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
@@ -55,12 +56,11 @@ class Clusters:
 
     async def get(self, tx: Tx, cluster_id: ClusterId) -> Cluster | None:
         """One cluster, a deleted one too."""
-        row = await tx.row(_GET, of=cluster_id)
-        return None if row is None else _cluster(row)
+        return await tx.value(_GET, _cluster, of=cluster_id)
 
     async def list(self, tx: Tx, *, include_deleted: bool = False) -> list[Cluster]:
         """All clusters, oldest first."""
-        return [_cluster(row) for row in await tx.rows(_ALL if include_deleted else _LIVING)]
+        return await tx.values(_ALL if include_deleted else _LIVING, _cluster)
 
     async def ask_delete(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
         """The user wants it gone; asked again, a deletion that failed goes on. Raises Unknown."""
@@ -133,10 +133,10 @@ class Clusters:
         return cluster
 
     async def _change(self, tx: Tx, cluster_id: ClusterId, **values: Any) -> Cluster:
-        row = await tx.row(_CHANGED, of=cluster_id, **values)
-        if row is None:
+        changed = await tx.value(_CHANGED, _cluster, of=cluster_id, **values)
+        if changed is None:
             raise _unknown(cluster_id)
-        return _cluster(row)
+        return changed
 
 
 def _unknown(cluster_id: ClusterId) -> Unknown:

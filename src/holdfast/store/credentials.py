@@ -84,8 +84,7 @@ class Credentials:
 
     async def get(self, tx: Tx, id_: CredentialsId) -> CredentialsRow | None:
         """One, without its secret."""
-        row = await tx.row(_GET, of=id_)
-        return None if row is None else _credentials(row)
+        return await tx.value(_GET, _credentials, of=id_)
 
     async def secret(self, tx: Tx, id_: CredentialsId) -> dict[str, str]:
         """The secret itself. Raises Unknown, and Sealed when the vault has not the key."""
@@ -143,7 +142,7 @@ class Credentials:
 
     async def list(self, tx: Tx) -> list[CredentialsRow]:
         """All, oldest first, without their secrets."""
-        return [_credentials(row) for row in await tx.rows(_ALL)]
+        return await tx.values(_ALL, _credentials)
 
     async def _known(self, tx: Tx, id_: CredentialsId) -> CredentialsRow:
         found = await self.get(tx, id_)

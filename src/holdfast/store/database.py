@@ -49,6 +49,19 @@ class Tx:
         found = await self.session.rows(statement, values)
         return found[0] if found else None
 
+    async def values(
+        self, statement: Executable, make: Callable[[Row], T], **values: Any
+    ) -> list[T]:
+        """What a pure function makes of each row of a query; frozen, since it may be remembered."""
+        return await self.session.values(statement, values, make)
+
+    async def value(
+        self, statement: Executable, make: Callable[[Row], T], **values: Any
+    ) -> T | None:
+        """What a pure function makes of the first row, or None."""
+        found = await self.session.values(statement, values, make)
+        return found[0] if found else None
+
     async def run(self, statement: Executable, **values: Any) -> int:
         """Execute one change; returns how many rows it touched."""
         return await self.session.change(statement, values)

@@ -1,8 +1,9 @@
 """Runs the store's statements straight on a connection of SQLite's driver, in the caller's thread.
 
 SQLAlchemy compiles each statement once a process and says how its columns' types go in and come
-out; after that only the driver is asked. For a simulation, whose database is in memory: there a
-thread and a layer that is made anew for each statement would cost more than all the rest.
+out; after that only the driver is asked. What rows were made into is remembered. For a simulation,
+whose database is in memory: there a thread and a layer that is made anew for each statement would
+cost more than all the rest.
 """
 
 import re
@@ -21,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 
 from holdfast.store.session import Row
 
+ROWS = 32768  # remembered with what was made of them; about two thousand bytes each
 STATEMENTS = 512  # statements with their columns; the store has about a hundred
 _WRITE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", re.IGNORECASE)
 _DIALECT: Dialect = driver(paramstyle="qmark")
@@ -29,7 +31,7 @@ T = TypeVar("T")
 Process = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A compiled statement.
 
@@ -92,6 +94,26 @@ def rows(connection: sqlite3.Connection, it: Prepared, values: Mapping[str, Any]
         return [dict(zip(names, raw, strict=True)) for raw in cursor]
     except sqlite3.Error as error:
         raise wrapped(it.sql, bound, error) from error
+
+
+def values(
+    connection: sqlite3.Connection,
+    it: Prepared,
+    given: Mapping[str, Any],
+    make: Callable[[Row], T],
+) -> list[T]:
+    """Execute once; what is made of each row that comes back. Raises DBAPIError."""
+    bound = it.bound(given)
+    try:
+        found = connection.execute(it.sql, bound).fetchall()
+    except sqlite3.Error as error:
+        raise wrapped(it.sql, bound, error) from error
+    return [_made(it, make, raw) for raw in found]
+
+
+@lru_cache(ROWS)
+def _made(it: Prepared, make: Callable[[Row], Any], raw: tuple[Any, ...]) -> Any:
+    return make(it.row(raw))
 
 
 def change(

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, select
 
 from holdfast.model.ids import ClusterId, ResourceName
 from holdfast.store.database import Tx
+from holdfast.store.session import Row
 from holdfast.store.tables import intents
 
 _OF_CLUSTER = select(intents).where(intents.c.cluster == bindparam("of"))
@@ -37,12 +38,16 @@ class Intents:
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> dict[ResourceName, Intent]:
         """A cluster's intents by the name of the thing."""
-        rows = await tx.rows(_OF_CLUSTER, of=cluster)
-        return {ResourceName(row["name"]): Intent(**dict(row)) for row in rows}
+        found = await tx.values(_OF_CLUSTER, _intent, of=cluster)
+        return {intent.name: intent for intent in found}
 
     async def drop(self, tx: Tx, cluster: ClusterId, names: tuple[ResourceName, ...]) -> None:
         """Forget the intents: the things are seen, or no longer wanted."""
         await tx.each(_DROP, [{"of": cluster, "named": name} for name in names])
+
+
+def _intent(row: Row) -> Intent:
+    return Intent(**row)
 
 
 def _row(intent: Intent) -> dict[str, Any]:

@@ -31,21 +31,20 @@ class Machines:
 
     async def get(self, tx: Tx, machine_id: MachineId) -> Machine | None:
         """One machine, whatever became of it."""
-        row = await tx.row(_GET, of=machine_id)
-        return None if row is None else _machine(row)
+        return await tx.value(_GET, _machine, of=machine_id)
 
     async def of_cluster(
         self, tx: Tx, cluster: ClusterId, *, gone: bool = False
     ) -> tuple[Machine, ...]:
         """A cluster's machines in the order in which they were chosen; with `gone`, those too."""
-        rows = await tx.rows(_OF_CLUSTER if gone else _LIVING_OF_CLUSTER, of=cluster)
-        return tuple(_machine(row) for row in rows)
+        query = _OF_CLUSTER if gone else _LIVING_OF_CLUSTER
+        return tuple(await tx.values(query, _machine, of=cluster))
 
     async def by_cluster(self, tx: Tx) -> dict[ClusterId, tuple[Machine, ...]]:
         """The machines of all clusters that are not gone, in one query."""
         found: dict[ClusterId, list[Machine]] = {}
-        for row in await tx.rows(_LIVING):
-            found.setdefault(ClusterId(row["cluster"]), []).append(_machine(row))
+        for machine in await tx.values(_LIVING, _machine):
+            found.setdefault(machine.cluster, []).append(machine)
         return {cluster: tuple(members) for cluster, members in found.items()}
 
 

@@ -62,6 +62,11 @@ class _Pooled:
         result = await unbroken(self._connection.execute(statement, dict(values)))
         return [dict(row) for row in result.mappings()]
 
+    async def values(
+        self, statement: Executable, values: Mapping[str, Any], make: Callable[[Row], T]
+    ) -> list[T]:
+        return [make(row) for row in await self.rows(statement, values)]
+
     async def change(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> int:

@@ -31,6 +31,15 @@ class Session(Protocol):
         """Execute once; all rows that come back. Raises SQLAlchemy's DBAPIError."""
         ...
 
+    async def values(
+        self, statement: Executable, values: Mapping[str, Any], make: Callable[[Row], T]
+    ) -> list[T]:
+        """Execute once; what `make` makes of each row that comes back.
+
+        `make` MUST be a pure function to frozen values: equal rows MAY give the same value.
+        """
+        ...
+
     async def change(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> int:

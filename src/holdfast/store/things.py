@@ -81,7 +81,7 @@ class Things:
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> tuple[Thing, ...]:
         """All of a cluster, those that are gone too, in the order in which they were seen."""
-        return tuple(_thing(row) for row in await tx.rows(_OF_CLUSTER, of=cluster))
+        return tuple(await tx.values(_OF_CLUSTER, _thing, of=cluster))
 
 
 def _thing(row: Row) -> Thing:
