@@ -18,6 +18,7 @@ def test_a_killed_machine_keeps_disk_and_console_and_starts_again(
 ) -> None:
     bench.run(machine, "echo kept > /root/file; (sleep 600 </dev/null >/dev/null 2>&1 &)")
     first_boot = bench.run(machine, "cat /proc/sys/kernel/random/boot_id")
+    eventually(lambda: bench.machines.console(machine))  # systemd's first words take a moment
     bench.machines.kill(machine)
     assert (machine, "killed") in bench.ended
     status = bench.machines.status()[machine]
