@@ -19,6 +19,7 @@ class Stage(StrEnum):
     JOINING = "joining"  # it was told what to be and is becoming it
     INITIALIZED = "initialized"  # kubeadm is done
     READY = "ready"  # its node is Ready
+    LEAVING = "leaving"  # it shall go, and its pods leave it first
     DELETING = "deleting"  # written off: never comes back
     GONE = "gone"  # the cloud no longer has it
 
@@ -29,6 +30,9 @@ class Machine:
 
     The second block is facts, each written when it is seen to be true. `ready_at` is since when
     its node is Ready, and None while it is not; all others stay.
+
+    The third block is how it goes while it lives. `drain_seconds` and `replace_reason` are what a
+    user said of it; the rest is the planner's.
     """
 
     id: MachineId
@@ -59,6 +63,13 @@ class Machine:
     member_removed_at: datetime | None = None  # its etcd member is out, or never was in
     gone_at: datetime | None = None
 
+    drain_seconds: int | None = None  # how long its pods may take; None: as the rules say
+    replace_reason: str | None = None  # why a user wants another one in its place
+    replace_stopped: str | None = None  # why no further one is tried: the last one failed
+    leaving_at: datetime | None = None
+    leaving_reason: str | None = None
+    drained_at: datetime | None = None  # a control plane's: its etcd member may be taken out
+
     @property
     def resource(self) -> ResourceName:
         """The name of its virtual machine among the cluster's resources."""
@@ -70,6 +81,7 @@ class Machine:
         facts = (
             (self.gone_at, Stage.GONE),
             (self.written_off_at, Stage.DELETING),
+            (self.leaving_at, Stage.LEAVING),
             (self.ready_at, Stage.READY),
             (self.joined_at, Stage.INITIALIZED),
             (self.joining_at, Stage.JOINING),
@@ -82,3 +94,8 @@ class Machine:
     def is_wanted(self) -> bool:
         """False once it was written off: then it only has to go."""
         return self.written_off_at is None and self.gone_at is None
+
+    @property
+    def is_staying(self) -> bool:
+        """True while nothing ends it: it is wanted, does not leave and the cloud keeps it."""
+        return self.is_wanted and self.leaving_at is None and self.interrupted_at is None

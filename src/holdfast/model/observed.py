@@ -8,7 +8,7 @@ from enum import StrEnum
 from holdfast.model.ids import ClusterId, InstallationId, MachineId, ProviderId, ResourceName
 from holdfast.model.machine import Machine
 from holdfast.model.resource import Resource
-from holdfast.model.workload import Node
+from holdfast.model.workload import Node, Pod
 
 
 class Life(StrEnum):
@@ -78,11 +78,15 @@ class AgentSeen:
 
 @dataclass(frozen=True, slots=True)
 class KubeSeen:
-    """The cluster's own API, when it answered. `system_ready` is CoreDNS and the pod network."""
+    """The cluster's own API, when it answered. `system_ready` is CoreDNS and the pod network.
+
+    `pods` are those of nodes that are drained, where they could be read.
+    """
 
     nodes: Mapping[str, Node]
     system_ready: bool
     version: str
+    pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+ENDED = frozenset({"Succeeded", "Failed"})
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -29,3 +31,8 @@ class Pod:
     is_daemon: bool
     is_mirror: bool
     is_leaving: bool = False  # it was told to end and takes its grace period
+
+    @property
+    def ends_with_node(self) -> bool:
+        """It is of the node itself or has ended: no drain waits for it."""
+        return self.is_daemon or self.is_mirror or self.phase in ENDED

@@ -85,12 +85,12 @@ def _one_voter(plan: Plan, observed: Observed) -> None:
         raise PlanRefused("I6: would take more than one etcd member out at once")
     for removal in removals:
         lost = observed.machines[removal.lost]
-        if lost.is_wanted or lost.role is not Role.CONTROL_PLANE:
+        if lost.role is not Role.CONTROL_PLANE or (lost.is_wanted and lost.drained_at is None):
             raise PlanRefused(f"I6: would take out the member of {lost.name}, which was not lost")
         living = [
             m
             for m in observed.machines.values()
-            if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at
+            if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at and m.id != lost.id
         ]
         if not living:
             raise PlanRefused("I6: no member would be left")

@@ -58,12 +58,12 @@ def _may_become_member(machine: Machine, control_planes: Sequence[Machine]) -> s
 
 
 def lost_members(machines: Sequence[Machine]) -> list[Machine]:
-    """Control planes that were written off after they may have become an etcd member."""
+    """Control planes whose etcd member must go: they were written off, or have left their work."""
     return [
         m
         for m in machines
         if m.role is Role.CONTROL_PLANE
-        and not m.is_wanted
+        and (not m.is_wanted or m.drained_at is not None)
         and m.joining_at is not None
         and m.member_removed_at is None
     ]
@@ -95,7 +95,7 @@ def removals(observed: Observed) -> list[RemoveMember | Waiting]:
     if not lost or initialises(machines):
         return []
     joined = [m for m in machines if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at]
-    voters = len(joined) + sum(m.joined_at is not None for m in lost)
+    voters = len(joined) + sum(m.joined_at is not None for m in lost if not m.is_wanted)
     if not has_quorum(len(joined), voters):
         reason = f"quorum lost: {len(joined)} of {voters} members live"
         return [Waiting("etcd", f"{reason}; a snapshot must be restored", on_person=True)]
@@ -104,7 +104,12 @@ def removals(observed: Observed) -> list[RemoveMember | Waiting]:
         return [Waiting(m.name, "no living control plane can take its member out") for m in lost]
     if not has_quorum(len(living), voters):
         return [Waiting("etcd", f"{len(living)} of {voters} members are heard; waiting for more")]
-    return [RemoveMember(lost[0].id, living[0].id, f"{lost[0].name} is lost")]
+    first = min(lost, key=lambda m: m.is_wanted)  # the dead before those that leave
+    through = [m for m in living if m.drained_at is None]
+    if not through:
+        return [Waiting(first.name, "no control plane that stays can take its member out")]
+    word = "leaves" if first.is_wanted else "is lost"
+    return [RemoveMember(first.id, through[0].id, f"{first.name} {word}")]
 
 
 def has_quorum(living: int, members: int) -> bool:
@@ -116,16 +121,17 @@ def endpoint_holder(observed: Observed) -> Machine | None:
     """The control plane that users shall reach: the present holder while it lives, else another.
 
     A silent agent is not enough to move the address while the API answers through it: a move
-    breaks connections, and with them silences agents. Before anything joined it is the first
-    one that the cloud shows as running.
+    breaks connections, and with them silences agents. One that leaves hands it on to one that is
+    ready. Before anything joined it is the first one that the cloud shows as running.
     """
     living = living_members(observed.machines, observed.agents)
-    bound = _bound(observed)
+    ready = [m for m in living if m.is_staying and m.ready_at is not None]
+    bound = bound_to(observed)
     answers = not living or bound in living or observed.kube is not None
-    if bound is not None and bound.is_wanted and answers:
+    if bound is not None and bound.is_wanted and answers and (bound.is_staying or not ready):
         return bound
     if living:
-        return living[0]
+        return (ready or living)[0]
     running = [
         m
         for m in observed.machines.values()
@@ -134,7 +140,7 @@ def endpoint_holder(observed: Observed) -> Machine | None:
     return min(running, key=lambda m: (m.chosen_at, m.id), default=None)
 
 
-def _bound(observed: Observed) -> Machine | None:
+def bound_to(observed: Observed) -> Machine | None:
     """The control plane that the users' address leads to now."""
     for seen in observed.things.values():
         if isinstance(seen.resource, AddressBinding) and seen.life is not Life.GONE:

@@ -8,8 +8,9 @@ from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine, Stage
 from holdfast.model.observed import Life, Observed
-from holdfast.planner import control_plane, desired
+from holdfast.planner import control_plane, desired, leaving
 from holdfast.planner.plan import plan
+from holdfast.planner.rollout import rollout
 from holdfast.planner.rules import Rules
 
 
@@ -26,6 +27,8 @@ def decide(
     if cluster.is_deleting:
         return things
     steps = [*control_plane.removals(observed), *_nodes(machines, observed), *_coming(machines)]
+    steps += leaving.steps(machines, observed, rules, now)
+    steps += rollout(cluster.spec, machines, observed, rules).waiting
     steps += [
         Waiting(f"{blind_kinds(b.kinds)}", f"not visible: {b.reason}") for b in observed.blind
     ]
@@ -54,8 +57,12 @@ def _nodes(machines: Mapping[MachineId, Machine], observed: Observed) -> Iterabl
         ended = seen is None or seen.life in {Life.LEAVING, Life.GONE}
         if not machine.is_wanted and ended and machine.name not in living:
             yield DeleteNode(machine.name, machine.written_off_reason or "its machine is gone")
-        elif machine.is_wanted and machine.interrupted_at is not None:
+        elif _is_taken(machine):
             yield Drain(machine.id, machine.name, "the cloud announced its end")
+
+
+def _is_taken(machine: Machine) -> bool:
+    return machine.is_wanted and machine.interrupted_at is not None and machine.leaving_at is None
 
 
 def _coming(machines: Mapping[MachineId, Machine]) -> Iterable[Waiting]:
@@ -71,4 +78,6 @@ def _coming(machines: Mapping[MachineId, Machine]) -> Iterable[Waiting]:
 
 
 def _unready(machines: Mapping[MachineId, Machine]) -> list[Machine]:
-    return [m for m in machines.values() if m.is_wanted and m.ready_at is None]
+    return [
+        m for m in machines.values() if m.is_wanted and m.leaving_at is None and m.ready_at is None
+    ]

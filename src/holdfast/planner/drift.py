@@ -11,7 +11,26 @@ from holdfast.model.ids import ResourceName
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Life, Observed, Seen
 from holdfast.model.resource import Resource, Role, kind
+from holdfast.model.spec import NodeRequest
 from holdfast.planner.control_plane import has_quorum
+
+
+def outdated(machine: Machine, request: NodeRequest) -> str:
+    """What about a machine is not as its request or a user wants it now; empty when it is.
+
+    A newer image or a larger type than the shape asks for is no difference: nobody asked for a
+    change. `docs/decisions/0008` says why.
+    """
+    if machine.replace_reason is not None:
+        return f"replacement was asked for: {machine.replace_reason}"
+    key = machine.offering
+    wanted = (
+        ("instance type", request.instance_type or key.instance_type, key.instance_type),
+        ("capacity type", request.capacity_type.value, key.capacity_type.value),
+        ("cloud", request.cloud.value, key.cloud.value),
+    )
+    found = [f"{field}: wanted {to}, has {at}" for field, to, at in wanted if to != at]
+    return "; ".join(found)
 
 
 def difference(wanted: Resource, found: Resource) -> str:

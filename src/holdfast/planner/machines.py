@@ -1,11 +1,12 @@
 """Which machines shall exist: every requested node has one living machine, chosen and saved.
 
 Health says which cannot stay; those are written off, and their requests get a new machine with a
-new identity in the same decision. A machine whose offering turned out to be sold out keeps its
-identity and gets another offering with a new token.
+new identity in the same decision. What is replaced or no longer asked for leaves its work first.
+A machine whose offering turned out to be sold out keeps its identity and gets another offering
+with a new token.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,12 +20,15 @@ from holdfast.model.observed import Observed
 from holdfast.model.offering import Cloud, Offering, OfferingKey
 from holdfast.model.spec import NodeRequest
 from holdfast.planner.health import Health, health
+from holdfast.planner.leaving import departed, leave
 from holdfast.planner.preview import ROOT_DISK_GIB, offering_for, zone_for
+from holdfast.planner.rollout import failed, replaced, rollout, staying
 from holdfast.planner.rules import Rules
 
 # Makes the identity of a new machine and the hash of the nonce that its user data will carry.
 Fresh = Callable[[NodeRequest], MachineId]
 NonceHash = Callable[[MachineId], str]
+Machines = Mapping[MachineId, Machine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,14 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Where new identities come from: chance and keys stay outside of the planner."""
+    """Where new identities come from: chance and keys stay outside of the planner.
+
+    `used` are all that a machine of the cluster has or ever had.
+    """
 
     fresh: Fresh
     nonce_hash: NonceHash
+    used: Collection[MachineId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +74,40 @@ def choose(
     if cluster.is_deleting:
         return _ended(observed, now)
     verdicts = health(observed, rules, now)
-    changed, events = _written_off(observed, verdicts, now)
-    machines = {**observed.machines, **{machine.id: machine for machine in changed}}
+    lost, events = _written_off(observed, verdicts, now)
+    machines = _with(observed.machines, lost)
+    machines = _with(machines, failed(lost, machines))
+    second = rollout(cluster.spec, machines, observed, rules).start
     unfilled = []
     for request in cluster.spec.nodes:
-        step = _fill(cluster, request, machines, market, identities, now)
-        match step:
-            case Machine():
-                machines[step.id] = step
-                changed.append(step)
-                events.append(_chosen(step, market))
-            case str():
-                unfilled.append(step)
-            case None:
-                pass
-    surplus = _unrequested(cluster, machines, now)
-    machines |= {machine.id: machine for machine in surplus}
+        mine = staying(request.id, machines)
+        steps = _elsewhere(cluster, request, mine, market)
+        if not mine or request.id in second:
+            steps.append(_new(cluster, request, machines, market, identities, now))
+        for step in steps:
+            match step:
+                case Machine():
+                    events.append(_chosen(step, market))
+                    machines = _with(machines, [step])
+                case str():
+                    unfilled.append(step)
+    going = [*_unrequested(cluster, machines, now), *replaced(cluster.spec, machines, now)]
+    machines = _with(machines, going)
+    machines = _with(machines, departed(machines, observed, rules, now))
+    changed = tuple(m for m in machines.values() if observed.machines.get(m.id) != m)
+    events += [_told(m) for m in going]
     held = tuple(f"{machines[v.machine].name}: {v.reason}" for v in verdicts.held_back)
-    return Choice(machines, (*changed, *surplus), tuple(events), held, tuple(unfilled))
+    return Choice(machines, changed, tuple(events), held, tuple(unfilled))
+
+
+def _with(machines: Mapping[MachineId, Machine], changed: Iterable[Machine]) -> Machines:
+    return {**machines, **{machine.id: machine for machine in changed}}
+
+
+def _told(machine: Machine) -> NewEvent:
+    reason = machine.leaving_reason or machine.written_off_reason
+    message = f"{machine.role.value} {machine.name} leaves: {reason}"
+    return NewEvent("MachineLeaves", message, machine.name)
 
 
 def _ended(observed: Observed, now: datetime) -> Choice:
@@ -111,29 +135,30 @@ def _written_off(
     return changed, events
 
 
-def _fill(
+def _elsewhere(
+    cluster: Cluster, request: NodeRequest, mine: Iterable[Machine], market: Market
+) -> list[Machine | str]:
+    """Another offering for each of a request's machines that turned out to be sold out."""
+    steps = (_rechosen(cluster, request, machine, market) for machine in mine)
+    return [step for step in steps if step is not None]
+
+
+def _new(
     cluster: Cluster,
     request: NodeRequest,
-    machines: Mapping[MachineId, Machine],
+    machines: Machines,
     market: Market,
     identities: Identities,
     now: datetime,
-) -> Machine | str | None:
-    """A machine for a request that has none, another offering for one that is sold out."""
-    living = [
-        m
-        for m in machines.values()
-        if m.request == request.id and m.is_wanted and m.interrupted_at is None
-    ]
-    if living:
-        return _rechosen(cluster, request, living[0], market)
+) -> Machine | str:
+    """A machine with a new identity: the request's own one for its first machine."""
     region = market.regions.get(request.cloud)
     offer = _offer(cluster, request, market)
     if region is None or offer is None:
         return f"{request.role.value} {request.shape.value}: no offering in {request.cloud.value}"
-    earlier = [m for m in machines.values() if m.request == request.id]
-    is_first = not earlier and cluster.reconciled_at is None  # later, a gone one may have had it
-    machine_id = MachineId(request.id) if is_first else identities.fresh(request)
+    own = MachineId(request.id)
+    is_used = own in machines or own in identities.used  # a gone one may have had it
+    machine_id = identities.fresh(request) if is_used else own
     taken = {m.name for m in machines.values()}
     while (name := _name(cluster, request, machine_id)) in taken:
         machine_id = identities.fresh(request)  # names carry four characters of it: they can meet
@@ -201,13 +226,11 @@ def _chosen(machine: Machine, market: Market) -> NewEvent:
     )
 
 
-def _unrequested(
-    cluster: Cluster, machines: Mapping[MachineId, Machine], now: datetime
-) -> tuple[Machine, ...]:
-    """Machines whose request was taken out of the specification."""
+def _unrequested(cluster: Cluster, machines: Machines, now: datetime) -> list[Machine]:
+    """Machines whose request was taken out of the specification: they leave their work first."""
     requests = {request.id for request in cluster.spec.nodes}
-    return tuple(
-        replace(m, written_off_at=now, written_off_reason="no longer wanted")
+    return [
+        leave(m, "no longer wanted", now)
         for m in machines.values()
-        if m.is_wanted and m.request not in requests
-    )
+        if m.is_wanted and m.leaving_at is None and m.request not in requests
+    ]

@@ -23,6 +23,8 @@ class Rules:
     join_deadline       from launched to joined
     unhealthy_after     NotReady this long, and confirmed by a silent agent, is beyond repair
     breaker_fraction    share of a cluster that may look broken at once and still be healed
+    drain_deadline      how long the pods of a machine that leaves may take
+    surge               machines of one role that are replaced at the same time
     listing_gap         least time between two listings that prove a deletion
     """
 
@@ -32,6 +34,8 @@ class Rules:
     join_deadline: timedelta = timedelta(minutes=15)
     unhealthy_after: timedelta = timedelta(minutes=10)
     breaker_fraction: float = 0.2
+    drain_deadline: timedelta = timedelta(minutes=15)
+    surge: int = 1
     listing_gap: timedelta = timedelta(seconds=10)
 
     def window(self, cloud: Cloud) -> timedelta:

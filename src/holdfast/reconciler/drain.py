@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from holdfast.kube.port import Kube
 from holdfast.model.workload import Pod
 
-ENDED = {"Succeeded", "Failed"}
-
 
 @dataclass(frozen=True, slots=True)
 class Drained:
@@ -25,7 +23,7 @@ async def step(kube: Kube, node: str) -> Drained:
     await kube.cordon(node)
     evicted, kept = [], []
     for pod in await kube.pods_on(node):
-        if pod.is_daemon or pod.is_mirror or pod.is_leaving or pod.phase in ENDED:
+        if pod.ends_with_node or pod.is_leaving:
             continue
         if await kube.evict(pod):
             evicted.append(pod)

@@ -39,6 +39,7 @@ class Recorded:
     things: Sequence[Thing]
     orders: Sequence[Order]
     pki: bytes | None
+    used: frozenset[MachineId] = frozenset()  # ids that a machine has or had
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ async def reach(cluster: Cluster, world: World) -> Reach:
 async def everything(cluster: Cluster, reached: Reach, world: World) -> Observed:
     """All that can be seen now; a part that can't be seen is blind, never absent."""
     listings = [_listed(cluster, cloud, reached, world) for cloud in cluster.spec.clouds]
+    leaving = [m.name for m in reached.recorded.machines.values() if _is_drained(m)]
     (kube, kube_error), listed = await asyncio.gather(
-        _kube_seen(reached.kube), asyncio.gather(*listings)
+        _kube_seen(reached.kube, leaving), asyncio.gather(*listings)
     )
     found = [part for listing in listed for part in listing]
     return fold(found, reached.recorded, kube, kube_error, world)
@@ -177,6 +179,7 @@ async def _recorded(cluster: Cluster, tx: Tx, world: World) -> Recorded:
         things=await store.things.of_cluster(tx, cluster.id),
         orders=await store.orders.of_cluster(tx, cluster.id),
         pki=await store.secrets.get(tx, cluster.id, PKI),
+        used=frozenset(machine.id for machine in machines),
     )
 
 
@@ -217,13 +220,21 @@ async def _listed(
         return (Blind(frozenset(), "the listing took too long", "Unavailable"),)
 
 
-async def _kube_seen(client: Kube | None) -> tuple[KubeSeen | None, str]:
+def _is_drained(machine: Machine) -> bool:
+    leaves = machine.leaving_at is not None or machine.interrupted_at is not None
+    return machine.is_wanted and leaves
+
+
+async def _kube_seen(client: Kube | None, leaving: Iterable[str]) -> tuple[KubeSeen | None, str]:
+    """The cluster's API, with the pods of the nodes that are drained."""
     if client is None:
         return None, "it is not up yet"
     try:
-        return await client.look(), ""
+        found = await client.look()
+        pods = {name: await client.pods_on(name) for name in leaving if name in found.nodes}
     except KubeUnreachable as error:
         return None, str(error)
+    return replace(found, pods=pods), ""
 
 
 def kube_of(

@@ -30,7 +30,7 @@ async def machines(
     now = world.clock.now()
     facts, told = learned(seen, world.rules, now)
     observed = replace(seen, machines={**seen.machines, **{m.id: m for m in facts}})
-    choice = await _choice(cluster, observed, world)
+    choice = await _choice(cluster, observed, reached, world)
     changed = {machine.id: machine for machine in (*facts, *choice.changed)}
     needs_keys = reached.recorded.pki is None and not cluster.is_deleting
     if changed or needs_keys:
@@ -45,13 +45,15 @@ async def machines(
     return choice, replace(observed, machines=choice.machines)
 
 
-async def _choice(cluster: Cluster, observed: Observed, world: World) -> Choice:
+async def _choice(cluster: Cluster, observed: Observed, reached: Reach, world: World) -> Choice:
     """A paused cluster keeps the machines that it has, whatever became of them."""
     if cluster.reconcile_paused and not cluster.is_deleting:
         return Choice(observed.machines, (), (), (), ())
     now = world.clock.now()
     market = Market(await regions(cluster, world), world.droughts.now(now))
-    identities = Identities(lambda _: MachineId(world.chance.uuid()), world.nonce_hash)
+    identities = Identities(
+        lambda _: MachineId(world.chance.uuid()), world.nonce_hash, reached.recorded.used
+    )
     return choose(cluster, observed, market, identities, world.rules, now)
 
 

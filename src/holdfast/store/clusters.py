@@ -1,7 +1,7 @@
 """Clusters: what the user asked for, and what the last pass found."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, select, update
 from holdfast.clock import Clock
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import ClusterId
-from holdfast.model.spec import ClusterSpec
+from holdfast.model.spec import ClusterSpec, NodeRequest
 from holdfast.model.status import ClusterPhase, Condition
 from holdfast.store.codec import Codec, canonical
 from holdfast.store.database import Tx
@@ -36,7 +36,8 @@ _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
 
 
 class Clusters:
-    """The rows of clusters. The user's side: create, ask_delete, set_paused. A pass: record."""
+    """The rows of clusters. The user's side: create, ask_delete,
+    change_nodes, set_paused. A pass: record."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -70,6 +71,16 @@ class Clusters:
         asked_at = cluster.delete_asked_at or self._clock.now()
         phase = ClusterPhase.DELETING.value
         return await self._change(tx, cluster_id, delete_asked_at=asked_at, phase=phase)
+
+    async def change_nodes(
+        self, tx: Tx, cluster_id: ClusterId, nodes: Sequence[NodeRequest]
+    ) -> Cluster:
+        """The user wants other nodes. Raises Unknown."""
+        cluster = await self._known(tx, cluster_id)
+        spec = replace(cluster.spec, nodes=tuple(nodes))
+        return await self._change(
+            tx, cluster_id, spec=_SPEC.encode(spec), generation=cluster.generation + 1
+        )
 
     async def set_paused(self, tx: Tx, cluster_id: ClusterId, paused: bool) -> Cluster:  # noqa: FBT001
         """Whether passes may act on it. Raises Unknown."""

@@ -200,6 +200,12 @@ machines = Table(
     Column("written_off_reason", Text),
     Column("member_removed_at", Instant),
     Column("gone_at", Instant),
+    Column("drain_seconds", Integer),
+    Column("replace_reason", Text),
+    Column("replace_stopped", Text),
+    Column("leaving_at", Instant),
+    Column("leaving_reason", Text),
+    Column("drained_at", Instant),
     Index(None, "cluster", "gone_at"),
 )
 

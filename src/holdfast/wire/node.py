@@ -91,6 +91,7 @@ _PHASES = {
     Stage.JOINING: NodePhase.CREATING,
     Stage.INITIALIZED: NodePhase.NOT_READY,
     Stage.READY: NodePhase.READY,
+    Stage.LEAVING: NodePhase.DRAINING,
     Stage.DELETING: NodePhase.DELETING,
     Stage.GONE: NodePhase.DELETED,
 }

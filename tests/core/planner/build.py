@@ -257,10 +257,11 @@ def a_market(**changes: Any) -> Market:
     return replace(Market({Cloud.AWS: a_region()}), **changes)
 
 
-def identities() -> Identities:
+def identities(*used: MachineId) -> Identities:
     """New machines get 00010000-..., 00020000-..., and so on."""
     made = iter(range(1, 0xFFFF))
     return Identities(
         lambda _: MachineId(f"{next(made):04x}0000-cccc-4ccc-8ccc-444444444444"),
         lambda machine: f"hash of {machine}",
+        used,
     )

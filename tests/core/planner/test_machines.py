@@ -82,8 +82,8 @@ def test_a_lost_machine_is_replaced_in_the_same_decision_by_one_with_a_new_ident
 
 def test_an_identity_is_never_used_twice_even_when_nothing_is_left_of_the_first_one() -> None:
     world = new()
-    ran_before = replace(world, cluster=replace(world.cluster, reconciled_at=AT))
-    assert {m.id for m in wanted(chosen(ran_before))} & {
+    used = identities(*(MachineId(node.id) for node in world.cluster.spec.nodes))
+    assert {m.id for m in wanted(chosen(world, known=used))} & {
         n.id for n in world.cluster.spec.nodes
     } == set()
 
@@ -163,14 +163,14 @@ def test_without_a_catalogue_nothing_is_chosen() -> None:
     assert len(choice.unfilled) == 3
 
 
-def test_a_request_that_was_taken_out_has_its_machine_written_off() -> None:
+def test_a_machine_whose_request_was_taken_out_leaves_its_work_first() -> None:
     world = a_world(1, 3)
     nodes = world.cluster.spec.nodes[:-1]
     fewer = replace(
         world, cluster=replace(world.cluster, spec=replace(world.cluster.spec, nodes=nodes))
     )
     choice = chosen(fewer)
-    assert [(m.id, m.written_off_reason) for m in choice.changed] == [
+    assert [(m.id, m.leaving_reason) for m in choice.changed] == [
         (MachineId(world.cluster.spec.nodes[-1].id), "no longer wanted")
     ]
 

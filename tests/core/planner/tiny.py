@@ -38,7 +38,7 @@ from holdfast.model.resource import (
 from holdfast.planner import check, control_plane
 from holdfast.planner.decision import decide
 from holdfast.planner.facts import learned
-from holdfast.planner.machines import Market, choose
+from holdfast.planner.machines import Identities, Market, choose
 from holdfast.planner.pace import Pauses, after, paced
 from holdfast.planner.rules import Rules
 
@@ -74,7 +74,7 @@ class Tiny:
     killed: set[MachineId] = field(default_factory=set)
     made: int = 0
     _ids: "count[int]" = field(default_factory=lambda: count(1))
-    _fresh: object = field(default_factory=identities)
+    _fresh: Identities = field(default_factory=identities)
 
     def step(self) -> Plan:
         """One pass and the time until the next one."""
@@ -103,7 +103,8 @@ class Tiny:
         self._keep(facts)
         observed = replace(observed, machines=self._present())
         market = Market({Cloud.AWS: a_region()}, frozenset(self.sold_out))
-        choice = choose(self.cluster, observed, market, self._fresh, RULES, self.now)  # type: ignore[arg-type]
+        known = replace(self._fresh, used=tuple(self.machines))
+        choice = choose(self.cluster, observed, market, known, RULES, self.now)
         self._keep(choice.changed)
         observed = replace(observed, machines=self._present())
         wanted = decide(self.cluster, observed.machines, observed, RULES, self.now)

@@ -90,11 +90,15 @@ def removed_member(
 
 
 def backends(machines: Sequence[Machine]) -> list[str]:
-    """The API servers that a node may use: joined, wanted control planes."""
+    """The API servers that a node may use: joined control planes whose etcd member stays."""
     living = (
         m
         for m in machines
-        if m.role is Role.CONTROL_PLANE and m.is_wanted and m.joined_at and m.private_ip
+        if m.role is Role.CONTROL_PLANE
+        and m.is_wanted
+        and m.drained_at is None
+        and m.joined_at
+        and m.private_ip
     )
     return [f"{m.private_ip}:{API_PORT}" for m in living]
 
