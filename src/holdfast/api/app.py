@@ -20,6 +20,7 @@ from holdfast.api.routes import (
     events,
     health,
     kubeconfig,
+    node_changes,
     nodes,
     plans,
     regions,
@@ -52,7 +53,18 @@ def create_app(context: ApiContext) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (regions, credentials, clusters, plans, kubeconfig, events, nodes, tokens):
+    tokened = (
+        regions,
+        credentials,
+        clusters,
+        plans,
+        kubeconfig,
+        events,
+        nodes,
+        node_changes,
+        tokens,
+    )
+    for module in tokened:
         app.include_router(module.router(context), dependencies=[Depends(auth.required(context))])
     app.include_router(health.router(context))
     app.include_router(agent.router(context))

@@ -78,6 +78,7 @@ class Client:
 
     async def _send(self, call: Call[Any]) -> tuple[int, bytes]:
         kind = {"Content-Type": "application/json"} if call.content is not None else {}
+        kind |= call.extra or {}
         try:
             answer = await self._http.request(
                 call.method, call.path, content=call.content, headers=kind

@@ -6,7 +6,7 @@ read, because building them costs more than the rest of a short command.
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.wire.event import ClusterEventList, FeedbackEventList
     from holdfast.wire.health import Health
     from holdfast.wire.node import Node, NodeList
+    from holdfast.wire.node_change import NodesPreview
     from holdfast.wire.plan import ClusterPlan, ClusterPreview
     from holdfast.wire.region import RegionList
     from holdfast.wire.thing import ThingList
@@ -39,6 +40,7 @@ class Call(Generic[T]):
     shape: str
     status: int = 200
     body: Mapping[str, Any] | None = None
+    extra: Mapping[str, str] | None = None  # headers of this call
 
     @property
     def content(self) -> bytes | None:
@@ -187,6 +189,25 @@ def list_nodes(cluster: str) -> "Call[NodeList]":
 def get_node(cluster: str, node: str) -> "Call[Node]":
     """One node, by id."""
     return Call("GET", cluster_path(cluster, "nodes", node), "node:Node")
+
+
+def update_nodes(cluster: str, change: Mapping[str, Any], key: str) -> "Call[NodeList]":
+    """Add and delete nodes; sent again with the same key it adds none twice."""
+    path = f"{cluster_path(cluster)}/nodes:update"
+    return Call("POST", path, "node:NodeList", body=change, extra={"Idempotency-Key": key})
+
+
+def preview_nodes(cluster: str, change: Mapping[str, Any]) -> "Call[NodesPreview]":
+    """What such a change would make, remove and cost."""
+    path = f"{cluster_path(cluster)}/nodes:plan"
+    return Call("POST", path, "node_change:NodesPreview", body=change)
+
+
+def replace_nodes(cluster: str, nodes: Sequence[str] | None, reason: str = "") -> "Call[NodeList]":
+    """Have nodes get new machines, the new one first; None means all of them."""
+    wish: dict[str, Any] = {"all": True} if nodes is None else {"nodes": list(nodes)}
+    path = f"{cluster_path(cluster)}/nodes:replace"
+    return Call("POST", path, "node:NodeList", body={**wish, "reason": reason})
 
 
 def list_events(cluster: str, after: int = 0) -> "Call[ClusterEventList]":

@@ -65,7 +65,7 @@ class Client:
     @contextmanager
     def _asked(self, call: Call[Any], timeout: float) -> Iterator[http.client.HTTPResponse]:
         connection = self._connection(timeout)
-        sent = headers(self._token)
+        sent = headers(self._token) | dict(call.extra or {})
         if call.content is not None:
             sent["Content-Type"] = "application/json"
         try:

@@ -1,7 +1,7 @@
 """What a cluster would consist of and cost, and what does not fit, before anything is made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from holdfast.model.account import Quota, Region
@@ -24,6 +24,7 @@ WORTH_STAYING = Decimal("1.25")  # how much dearer the own zone may be than anot
 VCPU_QUOTAS = {CapacityType.ON_DEMAND: "L-1216C47A", CapacityType.SPOT: "L-34B43A08"}
 ADDRESS_QUOTA = "L-0263D0A3"
 NETWORK_QUOTA = "L-F678F1CE"
+ENDPOINT = "endpoint"  # the subject of a cluster's address in a price
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,26 @@ def preview(spec: ClusterSpec, regions: Mapping[Cloud, Region]) -> Preview:
     for cloud in {request.cloud for request in spec.nodes} & regions.keys():
         violations += quota_violations(cloud, machines, regions[cloud].quotas)
     return Preview(machines, tuple(_lines(machines, regions)), tuple(violations))
+
+
+def additions(
+    spec: ClusterSpec, added: Sequence[NodeRequest], regions: Mapping[Cloud, Region]
+) -> Preview:
+    """The same for nodes that are added to a cluster: their machines and price alone."""
+    whole = replace(spec, nodes=(*spec.nodes, *added))
+    machines = tuple(PreviewMachine(each, _offering(whole, each, regions)) for each in added)
+    violations = [
+        Violation(f"add[{index}]", _unfit(machine.request, regions.get(machine.request.cloud)))
+        for index, machine in enumerate(machines)
+        if machine.offering is None
+    ]
+    for cloud in {request.cloud for request in added} & regions.keys():
+        cpus = [q for q in regions[cloud].quotas if q.code in VCPU_QUOTAS.values()]
+        violations += [
+            Violation("add", each.description) for each in quota_violations(cloud, machines, cpus)
+        ]
+    lines = [line for line in _lines(machines, regions) if line.subject != ENDPOINT]
+    return Preview(machines, tuple(lines), tuple(violations))
 
 
 def _offering(
@@ -179,7 +200,7 @@ def _lines(machines: Sequence[PreviewMachine], regions: Mapping[Cloud, Region]) 
         lines.append(CostLine(machine.request.id, f"root disk of {ROOT_DISK_GIB} GiB", disk))
         lines.append(CostLine(machine.request.id, "public address", region.address_price))
     lines += [
-        CostLine("endpoint", "reserved public address", regions[cloud].address_price)
+        CostLine(ENDPOINT, "reserved public address", regions[cloud].address_price)
         for cloud in clouds[:1]
     ]
     return lines

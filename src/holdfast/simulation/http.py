@@ -6,8 +6,10 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 
-async def request(app: ASGIApp, method: str, path: str, token: str, body: Any) -> tuple[int, Any]:
-    """The status and the JSON of the answer; None for an empty one."""
+async def request(
+    app: ASGIApp, method: str, path: str, token: str, body: Any, key: str = ""
+) -> tuple[int, Any]:
+    """The status and the JSON of the answer; None for an empty one. `key`: of idempotency."""
     content = b"" if body is None else json.dumps(body).encode()
     path, _, query = path.partition("?")
     scope = {
@@ -25,6 +27,7 @@ async def request(app: ASGIApp, method: str, path: str, token: str, body: Any) -
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
             (b"x-api-key", token.encode()),
+            *([(b"idempotency-key", key.encode())] if key else ()),
         ],
         "client": ("203.0.113.1", 40000),
         "server": ("platform.sim", 8443),

@@ -41,7 +41,7 @@ class Expected:
     foreign   digest of everything foreign, when the scenario had finished with it
     is_calm   no fault was in force and listings show everything at once
     blocked   it ends in a named blocked state
-    lost      machines that others took away, so that more were made than wanted
+    lost      machines that went before the end, so that more were made than are wanted
     """
 
     foreign: str | None = None

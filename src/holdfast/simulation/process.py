@@ -268,9 +268,11 @@ class Process:
 
         await self.within(woken())
 
-    async def asked(self, method: str, path: str, token: str, body: Any = None) -> Any:
+    async def asked(
+        self, method: str, path: str, token: str, body: Any = None, key: str = ""
+    ) -> Any:
         """A request to the public API; returns (status, JSON). Raises Died."""
         if self._context is None:
             raise RuntimeError("the process has not started")
         self._app = self._app or create_app(self._context)
-        return await self.within(request(self._app, method, path, token, body))
+        return await self.within(request(self._app, method, path, token, body, key))

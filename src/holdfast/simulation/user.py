@@ -34,6 +34,10 @@ class Surroundings(Protocol):
 class Refused(Exception):
     """The platform says no, and why."""
 
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
 
 @dataclass(slots=True)
 class User:
@@ -75,6 +79,29 @@ class User:
         """Have a cluster deleted; repeating is harmless."""
         await self.asked("DELETE", f"{CLUSTERS}/{cluster}")
 
+    async def add_nodes(
+        self, cluster: ClusterId, role: str, shape: str, count: int, *, key: str
+    ) -> None:
+        """Add nodes on the first cloud; `key` keeps a repeat from adding more."""
+        cloud = next(iter(self.credentials))
+        nodes = [_node(cloud, role, shape, spot=False) for _ in range(count)]
+        path = f"{CLUSTERS}/{cluster}/nodes:update"
+        await self.asked("POST", path, {"add": nodes}, key)
+
+    async def remove_node(self, cluster: ClusterId, node: str, *, force: bool = False) -> None:
+        """Have a node leave. One that is gone already may have gone by a lost answer."""
+        path = f"{CLUSTERS}/{cluster}/nodes/{node}"
+        try:
+            await self.asked("DELETE", f"{path}?force=true" if force else path)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
+    async def replace_nodes(self, cluster: ClusterId, nodes: list[str]) -> None:
+        """Have nodes get new machines. Asked again it changes nothing."""
+        path = f"{CLUSTERS}/{cluster}/nodes:replace"
+        await self.asked("POST", path, {"nodes": nodes, "reason": "a new image"})
+
     async def replace_key(self, cloud: Cloud, secret: dict[str, str]) -> None:
         """Give the platform another key of the same account."""
         path = f"/v1/credentials/{self.credentials[cloud]}/secret"
@@ -94,27 +121,27 @@ class User:
             await self.world.clock.sleep(5.0)
         return False
 
-    async def asked(self, method: str, path: str, body: Any = None) -> Any:
+    async def asked(self, method: str, path: str, body: Any = None, key: str = "") -> Any:
         """The JSON of an answer; asks again while the platform is down. Raises Refused."""
         for _ in range(TRIES):
             try:
-                status, answer = await self._once(method, path, body)
+                status, answer = await self._once(method, path, body, key)
             except (Died, RuntimeError):
                 await self.world.clock.sleep(AGAIN)
                 continue
             if status >= 500:
                 await self.world.clock.sleep(AGAIN)
             elif status >= 400:
-                raise Refused(f"{method} {path}: {status} {answer}")
+                raise Refused(f"{method} {path}: {status} {answer}", status)
             else:
                 return answer
         raise Refused(f"{method} {path}: the platform never answered")
 
-    async def _once(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    async def _once(self, method: str, path: str, body: Any, key: str = "") -> tuple[int, Any]:
         process = self.world.platform
         if not self.token:
             self.token = await process.first_token()
-        found: tuple[int, Any] = await process.asked(method, path, self.token, body)
+        found: tuple[int, Any] = await process.asked(method, path, self.token, body, key)
         return found
 
     async def _made(self, path: str, name: str, body: Any) -> dict[str, Any]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 INTENT = "SELECT 1 FROM intents WHERE cluster = ? AND name = ?"
 LEASE = "SELECT lease_owner, lease_until FROM wakes WHERE key = ?"
 DELETING = "SELECT delete_asked_at, spec FROM clusters WHERE id = ?"
+# A user wanted it gone or replaced, and it left its work.
+LEAVING = "SELECT 1 FROM machines WHERE id = ? AND leaving_at IS NOT NULL"
 SUSPECTED_WITHIN = timedelta(minutes=10)
 SEEN_BLIND = timedelta(minutes=2)  # a pass that began before the fault may still act on what it saw
 
@@ -115,7 +117,8 @@ class Watch:
         self._keeps_quorum(effect, guest)
         thing = guest.site.shelf.thing(guest.thing)
         announced = guest.notice is not None or thing is None or thing.life is not Life.PRESENT
-        if announced:
+        row = self.world.disk.raw.execute(LEAVING, (machine,)).fetchone()
+        if announced or row is not None:
             return
         now = self.world.clock.now()
         recent = [t for t in self._suspected.get(effect.cluster, ()) if now - t < SUSPECTED_WITHIN]

@@ -1,6 +1,6 @@
 """The nodes of a create request: a preset or one by one, with every mistake named."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from holdfast.model.ids import RequestId
 from holdfast.model.offering import SHAPES, CapacityType, Cloud, Shape, Size
@@ -29,9 +29,20 @@ def nodes(
         return [], [Wrong("nodes", "required: the first nodes, control plane included")]
     if len(request.nodes) > MOST_NODES:
         return [], [Wrong("nodes", f"{len(request.nodes)} nodes; at most {MOST_NODES}")]
+    return each(request.nodes, "nodes", places, known, new_id)
+
+
+def each(
+    specs: Sequence[NodeSpec],
+    field: str,
+    places: Mapping[Cloud, Place],
+    known: Known,
+    new_id: Callable[[], str],
+) -> tuple[list[NodeRequest], list[Wrong]]:
+    """Nodes one by one, and what is wrong with them; `field` is the path of their list."""
     made, wrong = [], []
-    for index, node in enumerate(request.nodes):
-        found = _wrong_node(node, f"nodes[{index}]", places, known)
+    for index, node in enumerate(specs):
+        found = _wrong_node(node, f"{field}[{index}]", places, known)
         wrong += found
         if not found:
             made.append(_node(node, known, new_id))

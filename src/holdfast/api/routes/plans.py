@@ -1,15 +1,12 @@
 """Plans: of a cluster that does not exist yet, and of the last pass of one that does."""
 
-from collections.abc import Iterable, Sequence
-
 from fastapi import APIRouter
 
 from holdfast.api.auth import ApiContext
 from holdfast.api.routes import drafts, lookup
-from holdfast.model.account import Region
 from holdfast.model.action import CostLine
 from holdfast.model.cluster import Cluster
-from holdfast.model.machine import Machine
+from holdfast.planner.cost import of_machines
 from holdfast.store.database import Tx
 from holdfast.wire import plan as wire
 from holdfast.wire.cluster import ClusterRequest
@@ -55,26 +52,11 @@ async def _cost(context: ApiContext, tx: Tx, found: Cluster) -> list[CostLine]:
         known = await context.store.regions.get(tx, cloud.credentials, cloud.region)
         mine = [machine for machine in machines if machine.offering.cloud is cloud.cloud]
         if known is not None:
-            lines += _lines(known[0], mine)
+            lines += of_machines(known[0], mine)
             if found.endpoint is not None and cloud is found.spec.clouds[0]:
                 detail = f"reserved public address {found.endpoint}"
                 lines.append(CostLine("endpoint", detail, known[0].address_price))
     return lines
-
-
-def _lines(region: Region, machines: Sequence[Machine]) -> Iterable[CostLine]:
-    wanted = {machine.offering for machine in machines}
-    prices = {o.key: o.price for o in region.offerings if o.key in wanted}
-    for machine in machines:
-        key = machine.offering
-        if key not in prices:
-            continue
-        detail = f"{key.instance_type} {key.capacity_type.value} in {key.zone}"
-        yield CostLine(machine.name, detail, prices[key])
-        disk = f"root disk of {machine.disk_gib} GiB"
-        yield CostLine(machine.name, disk, region.disk_price * machine.disk_gib)
-        if machine.public_ip is not None:
-            yield CostLine(machine.name, "public address", region.address_price)
 
 
 async def _name_taken(context: ApiContext, name: str) -> list[Wrong]:

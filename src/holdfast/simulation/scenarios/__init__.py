@@ -6,6 +6,7 @@ Each ends when the world is quiet. `play` in `run` opens the world, plays and ju
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from holdfast.simulation.scenarios.change import CHANGE
 from holdfast.simulation.scenarios.life import LIFE
 from holdfast.simulation.scenarios.loss import LOSS
 from holdfast.simulation.scenarios.story import Broken, Scenario
@@ -14,7 +15,7 @@ from holdfast.simulation.scenarios.trouble import TROUBLE
 __all__ = ["SCENARIOS", "Broken", "Scenario", "UnknownScenario", "scenario"]
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {one.name: one for one in (*LIFE, *LOSS, *TROUBLE)}
+    {one.name: one for one in (*LIFE, *LOSS, *CHANGE, *TROUBLE)}
 )
 
 
