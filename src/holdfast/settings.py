@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         le=1,
         description="Share of a cluster's machines beyond which healing stops and asks.",
     )
+    drain_deadline: float = Field(
+        default=900.0, ge=0, description="Seconds the pods of a machine that leaves may take."
+    )
     concurrency: int = Field(
         default=20, ge=1, description="Passes of different clusters that run at once."
     )

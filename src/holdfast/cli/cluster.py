@@ -12,6 +12,8 @@ from holdfast.client import calls
 app = apps.make("cluster", "Kubernetes clusters.")
 app.command("holdfast.cli.create:create", name="create", help="Make a cluster.")
 app.command("holdfast.cli.delete:delete", name="delete", help="Delete a cluster.")
+REPLACE = "holdfast.cli.machine_change:replace_all"
+app.command(REPLACE, name="replace", help="Have all machines replaced.")
 CLUSTERS = (
     Column("NAME", "name"),
     Column("STATUS", "status"),

@@ -92,7 +92,7 @@ def create(  # noqa: PLR0913  (one parameter an option of the command)
             "region": region,
             "cloudCredentialsIDs": [one["id"] for one in found],
             "preset": preset or (None if node else "basic"),
-            "nodes": [_node(text) for text in node] if node else None,
+            "nodes": [node_of(text) for text in node] if node else None,
             "kubernetesVersion": kubernetes_version or None,
             "tags": dict(_tag(text) for text in tag or ()) or None,
             "network": _network(vpc_cidr, [one["cloud"] for one in found]),
@@ -156,7 +156,8 @@ def gathered(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _node(text: str) -> dict[str, Any]:
+def node_of(text: str) -> dict[str, Any]:
+    """A node of a request from CLOUD:ROLE:SIZE[:spot]. Raises Usage."""
     parts = text.split(":")
     is_spot = len(parts) == 4 and parts[3] == "spot"
     if len(parts) not in {3, 4} or not all(parts) or (len(parts) == 4 and not is_spot):

@@ -1,10 +1,14 @@
-"""holdfast machine ..."""
+"""holdfast machine ...: reading; changes have a file of their own."""
 
 from holdfast.cli import apps, context, find
 from holdfast.cli.output import Column, Format, fields, show
 from holdfast.client import calls
 
 app = apps.make("machine", "Machines of a cluster.")
+CHANGES = "holdfast.cli.machine_change"
+app.command(f"{CHANGES}:add", name="add", help="Add machines.")
+app.command(f"{CHANGES}:delete", name="delete", help="Take machines out.")
+app.command(f"{CHANGES}:replace", name="replace", help="Have machines replaced.")
 COLUMNS = (
     Column("NAME", "name"),
     Column("ROLE", lambda item: "control-plane" if item["role"] == "master" else item["role"]),

@@ -196,6 +196,7 @@ def rules(settings: Settings) -> Rules:
         join_deadline=timedelta(seconds=settings.join_deadline),
         unhealthy_after=timedelta(seconds=settings.unhealthy_after),
         breaker_fraction=settings.breaker_fraction,
+        drain_deadline=timedelta(seconds=settings.drain_deadline),
         listing_gap=min(default.listing_gap, windows[Cloud.AWS]),
     )
 

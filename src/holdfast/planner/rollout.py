@@ -59,7 +59,10 @@ def replaced(spec: ClusterSpec, machines: Machines, now: datetime) -> list[Machi
     left = []
     for request in spec.nodes:
         mine = staying(request.id, machines)
-        fit = [m for m in mine if m.ready_at is not None and not outdated(m, request)]
+        ready = [m for m in mine if m.ready_at is not None]
+        fit = [m for m in ready if not outdated(m, request)]
+        if not fit and mine[-1:] == ready[-1:]:
+            fit = mine[-1:]  # wishes changed meanwhile: it is replaced in its turn
         if len(mine) > 1 and fit:
             left += [
                 leave(

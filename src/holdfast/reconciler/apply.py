@@ -207,7 +207,9 @@ class _Calls:
         drained = await drain.step(kube, action.node)
         if drained.kept:
             names = ", ".join(f"{pod.namespace}/{pod.name}" for pod in drained.kept[:3])
-            return Result(action, WAITING, f"a PodDisruptionBudget keeps {names}")
+            return Result(action, WAITING, f"a PodDisruptionBudget keeps {names}; {action.reason}")
+        if drained.ending and not drained.evicted:
+            return Result(action, WAITING, f"{len(drained.ending)} pods take their time to end")
         if not drained.evicted:
             return Result(action, WAITING, "drained; its end is awaited")
         return Result(action)

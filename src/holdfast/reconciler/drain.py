@@ -8,9 +8,10 @@ from holdfast.model.workload import Pod
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What was asked to go now, and what a PodDisruptionBudget keeps."""
+    """What was asked to go now, what ends already, and what a PodDisruptionBudget keeps."""
 
     evicted: tuple[Pod, ...]
+    ending: tuple[Pod, ...]
     kept: tuple[Pod, ...]
 
 
@@ -21,12 +22,14 @@ async def step(kube: Kube, node: str) -> Drained:
     to end before takes its time and is not told again.
     """
     await kube.cordon(node)
-    evicted, kept = [], []
+    evicted, ending, kept = [], [], []
     for pod in await kube.pods_on(node):
-        if pod.ends_with_node or pod.is_leaving:
+        if pod.ends_with_node:
             continue
-        if await kube.evict(pod):
+        if pod.is_leaving:
+            ending.append(pod)
+        elif await kube.evict(pod):
             evicted.append(pod)
         else:
             kept.append(pod)
-    return Drained(tuple(evicted), tuple(kept))
+    return Drained(tuple(evicted), tuple(ending), tuple(kept))

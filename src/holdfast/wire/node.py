@@ -127,7 +127,7 @@ def of_machine(machine: Machine, request: NodeRequest | None, facts: NodeFacts) 
         shape=request.shape if request else key.instance_type,
         instance_type=key.instance_type,
         created_at=machine.chosen_at,
-        state=NodeState(phase=phase(machine, facts), reason=machine.written_off_reason),
+        state=_state(machine, request, facts),
         network=_addresses(machine.public_ip, machine.private_ip),
         spot_config=SpotConfig(is_spot=key.capacity_type is CapacityType.SPOT),
         instance_id=machine.provider_id,
@@ -135,6 +135,16 @@ def of_machine(machine: Machine, request: NodeRequest | None, facts: NodeFacts) 
         region=key.region,
         zone=key.zone,
         joined_at=machine.joined_at,
+    )
+
+
+def _state(machine: Machine, request: NodeRequest | None, facts: NodeFacts) -> NodeState:
+    """One that nobody asks for any more leaves, from the moment of the request on."""
+    reasons = (machine.written_off_reason, machine.leaving_reason, machine.replace_stopped)
+    leaves = request is None and machine.is_wanted
+    return NodeState(
+        phase=NodePhase.DRAINING if leaves else phase(machine, facts),
+        reason=next((reason for reason in reasons if reason), None),
     )
 
 

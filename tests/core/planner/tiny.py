@@ -12,7 +12,16 @@ from itertools import count
 from tests.core.planner.build import AT, HERE, a_node, a_region, identities, seen
 from tests.core.planner.memory import Memory
 
-from holdfast.model.action import Action, Create, Delete, DeleteNode, Plan, RemoveMember, Result
+from holdfast.model.action import (
+    Action,
+    Create,
+    Delete,
+    DeleteNode,
+    Drain,
+    Plan,
+    RemoveMember,
+    Result,
+)
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId, ProviderId, ResourceName
 from holdfast.model.machine import Machine
@@ -35,6 +44,7 @@ from holdfast.model.resource import (
     VirtualMachine,
     needs,
 )
+from holdfast.model.workload import Pod
 from holdfast.planner import check, control_plane
 from holdfast.planner.decision import decide
 from holdfast.planner.facts import learned
@@ -68,6 +78,7 @@ class Tiny:
     sold_out: set[OfferingKey] = field(default_factory=set)
     members: set[MachineId] = field(default_factory=set)  # of etcd
     nodes: set[str] = field(default_factory=set)
+    cordoned: set[str] = field(default_factory=set)
     silent: set[MachineId] = field(default_factory=set)  # agents that are cut off
     memory: Memory = field(default_factory=Memory)
     pauses: Pauses = field(default_factory=dict)
@@ -165,6 +176,8 @@ class Tiny:
                 self.nodes.discard(node)
             case RemoveMember(lost=lost):
                 self._remove_member(lost)
+            case Drain(node=node):
+                self.cordoned.add(node)
             case _:
                 pass
         return Result(action)
@@ -223,7 +236,8 @@ class Tiny:
 
     def _remove_member(self, lost: MachineId) -> None:
         living = [m for m in self.members if self._runs(m)]
-        assert lost not in living or not self.machines[lost].is_wanted
+        machine = self.machines[lost]
+        assert lost not in living or not machine.is_wanted or machine.drained_at is not None
         left = self.members - {lost}
         assert left, "no member would be left"
         assert control_plane.has_quorum(len([m for m in living if m in left]), len(left))
@@ -273,8 +287,15 @@ class Tiny:
         if not self.members or not control_plane.has_quorum(len(living), len(self.members)):
             return None
         by_name = {m.name: m for m in self.machines.values()}
-        nodes = {n: a_node(n, ready=self._runs(by_name[n].id), since=AT) for n in self.nodes}
-        return KubeSeen(nodes, system_ready=True, version="v1.37.2")
+        nodes = {
+            n: replace(
+                a_node(n, ready=self._runs(by_name[n].id), since=AT),
+                unschedulable=n in self.cordoned,
+            )
+            for n in self.nodes
+        }
+        pods: dict[str, tuple[Pod, ...]] = dict.fromkeys(self.cordoned, ())
+        return KubeSeen(nodes, system_ready=True, version="v1.37.2", pods=pods)
 
     # Faults
 
