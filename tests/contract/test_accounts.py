@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from holdfast.model.account import Account, Quota, Region
 from holdfast.model.ids import (
@@ -21,6 +21,7 @@ from holdfast.store.errors import (
     Unknown,
 )
 from holdfast.store.store import Store
+from holdfast.store.tables import credentials
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ONE = ClusterId("c1")
@@ -37,7 +38,7 @@ def test_credentials_keep_their_secret_sealed(play: Any) -> None:
             assert await store.credentials.list(tx) == [row]
             assert await store.credentials.secret(tx, KEYS) == secret
             assert (row.account, row.checked_at, row.error) == (None, None, "")
-            raw = await tx.row(text("SELECT secret FROM credentials"))
+            raw = await tx.row(select(credentials.c.secret))
             assert raw is not None
             assert b"very secret" not in raw["secret"]
             assert "secret" not in repr(row).replace("secret_", "")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from holdfast.model.ids import (
     ClusterId,
@@ -18,6 +18,7 @@ from holdfast.store.errors import (
 from holdfast.store.heartbeats import Heartbeats
 from holdfast.store.refusals import Refusals
 from holdfast.store.store import Store
+from holdfast.store.tables import agents
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ONE = ClusterId("c1")
@@ -59,7 +60,7 @@ def test_a_counter_only_rises_and_the_last_answer_is_kept_sealed(play: Any, buil
                 "digest",
                 b"CA KEY",
             )
-            raw = await tx.row(text("SELECT last_answer FROM agents"))
+            raw = await tx.row(select(agents.c.last_answer))
             assert raw is not None
             assert b"CA KEY" not in raw["last_answer"]
 

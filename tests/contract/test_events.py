@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from holdfast.model.certificate import CertificateState, DeletionCertificate, RemovedThing
 from holdfast.model.event import Event, NewEvent, Severity
@@ -18,6 +18,7 @@ from holdfast.store.errors import (
 )
 from holdfast.store.feed import Feed, Missed
 from holdfast.store.store import Store
+from holdfast.store.tables import tokens
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ONE = ClusterId("c1")
@@ -140,7 +141,7 @@ def test_a_token_is_known_by_its_hash_only_until_it_is_revoked(play: Any) -> Non
             assert row.name == "robot"
             assert await store.tokens.verify(tx, secret[:-1]) is None
             assert await store.tokens.verify(tx, "") is None
-            stored = await tx.row(text("SELECT * FROM tokens"))
+            stored = await tx.row(select(tokens))
             assert stored is not None
             assert not any(secret[3:] in str(value) for value in stored.values())
             assert await store.tokens.revoke(tx, row.id) is True

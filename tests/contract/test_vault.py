@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from holdfast.model.ids import (
     ClusterId,
@@ -19,6 +19,7 @@ from holdfast.store.errors import (
     Sealed,
 )
 from holdfast.store.store import Store, open_store
+from holdfast.store.tables import wakes
 from holdfast.store.vault import Vault, rotate
 
 ONE = ClusterId("c1")
@@ -105,7 +106,7 @@ def test_a_listener_hears_wakes_only_after_their_commit(play: Any) -> None:
 
         async def listen(key: EngineKey, why: Why) -> None:
             async with store.reading() as tx:
-                known = await tx.row(text("SELECT key FROM wakes"))
+                known = await tx.row(select(wakes.c.key))
             seen.append((key, why, known is not None))
 
         store.on_wake(listen)
