@@ -72,7 +72,7 @@ def rest(world: Tiny, after: int = 0) -> None:
     raise AssertionError("it never came to rest")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     control_planes=st.sampled_from([1, 2, 3]),
     changes=st.lists(
