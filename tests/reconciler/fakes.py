@@ -17,11 +17,11 @@ from holdfast.model.account import Account, Region
 from holdfast.model.ids import ClusterId, MachineId, ProviderId, ResourceName
 from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Seen
 from holdfast.model.resource import (
-    DOUBLED_BY_REPEAT,
     Address,
     AddressBinding,
     Resource,
     VirtualMachine,
+    is_doubled_by_repeat,
     needs,
 )
 from holdfast.model.workload import Node, Pod
@@ -149,7 +149,7 @@ class FakeCloud:
         return alone and user.life is not Life.GONE and name in needs(user.resource)
 
     def _make(self, scope: Scope, resource: Resource) -> None:
-        if self.living(resource.name) and not isinstance(resource, DOUBLED_BY_REPEAT):
+        if self.living(resource.name) and not is_doubled_by_repeat(resource):
             return
         number = next(self._numbers)
         is_machine = isinstance(resource, VirtualMachine)

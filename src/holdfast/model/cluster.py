@@ -15,6 +15,7 @@ class Cluster:
     `revision` counts every change of the row and serves as ETag. `endpoint` is the users' address
     of the API server, known once it is reserved. `delete_calls_at` is when the last delete call
     was made: the consistency window of the deletion certificate starts there.
+    `breaker_released_at` is when a user last said that machines which look broken are lost.
     """
 
     id: ClusterId
@@ -30,6 +31,7 @@ class Cluster:
     reconciled_at: datetime | None = None
     delete_asked_at: datetime | None = None
     delete_calls_at: datetime | None = None
+    breaker_released_at: datetime | None = None
     deleted_at: datetime | None = None
 
     @property

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from holdfast.model.ids import ClusterId, InstallationId, MachineId, ProviderId, ResourceName
 from holdfast.model.machine import Machine
-from holdfast.model.resource import Resource
+from holdfast.model.names import cloud_of
+from holdfast.model.offering import Cloud
+from holdfast.model.resource import Resource, zone_of
 from holdfast.model.workload import Node, Pod
 
 
@@ -60,12 +62,24 @@ class Foreign:
 class Blind:
     """A part of the world that could not be read: nothing may be concluded from its absence.
 
-    `kinds` are class names of `resource` ("VirtualMachine"); empty means all.
+    `kinds` are class names of `resource` ("VirtualMachine"); empty means all. `cloud` None means
+    every cloud, an empty `zone` every zone of it and what is in none.
     """
 
     kinds: frozenset[str]
     reason: str
     error: str = ""  # name of the ProviderError class
+    cloud: Cloud | None = None
+    zone: str = ""
+
+    def hides(self, resource: Resource) -> bool:
+        """True when the listing that failed would show this resource."""
+        return self.is_about(cloud_of(resource.name), type(resource).__name__, zone_of(resource))
+
+    def is_about(self, cloud: Cloud, kind: str, zone: str) -> bool:
+        """True for things of this kind in this place; `zone` is empty for what is in none."""
+        is_kind = not self.kinds or kind in self.kinds
+        return is_kind and self.cloud in {None, cloud} and self.zone in {"", zone}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +136,12 @@ class Observed:
 
     def is_blind_to(self, resource: Resource) -> bool:
         """True when the listing that would show this resource failed."""
-        name = type(resource).__name__
-        return any(not blind.kinds or name in blind.kinds for blind in self.blind)
+        return any(blind.hides(resource) for blind in self.blind)
+
+    def is_blind_at(self, cloud: Cloud, zone: str | None = None) -> bool:
+        """True when anything of a cloud could not be read; with a zone: anything that matters
+        there, so that another zone's trouble is left out."""
+        return any(
+            blind.cloud in {None, cloud} and (zone is None or blind.zone in {"", zone})
+            for blind in self.blind
+        )

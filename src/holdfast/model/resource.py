@@ -10,12 +10,15 @@ A thing is never changed: one that differs is replaced; a membership (attachment
 binding) is a thing of its own, so that replacing it is cheap. Arrows are `needs`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
+from types import MappingProxyType
 
 from holdfast.model.ids import MachineId, ResourceName
-from holdfast.model.offering import OfferingKey
+from holdfast.model.names import cloud_of
+from holdfast.model.offering import Cloud, OfferingKey
 
 
 class Role(StrEnum):
@@ -174,9 +177,32 @@ Resource = (
 )
 
 
-# A second create call of these makes a second thing: the clouds take no key for them and their
+# A second create call of these makes a second thing: the cloud takes no key for them and their
 # names need not be unique. Everything else is refused, replayed or harmless when asked twice.
-DOUBLED_BY_REPEAT = (Network, Gateway, RouteTable, Address)
+DOUBLED_BY_REPEAT: Mapping[Cloud, frozenset[type]] = MappingProxyType(
+    {
+        Cloud.AWS: frozenset({Network, Gateway, RouteTable, Address}),
+        Cloud.GCP: frozenset(),
+        Cloud.AZURE: frozenset(),
+        Cloud.DO: frozenset({VirtualMachine, Address}),
+    }
+)
+
+
+def is_doubled_by_repeat(resource: Resource) -> bool:
+    """True when a second create call would make a second one, in the cloud where it lives."""
+    return type(resource) in DOUBLED_BY_REPEAT[cloud_of(resource.name)]
+
+
+def zone_of(resource: Resource) -> str:
+    """The zone that a thing is in; empty for what serves all zones."""
+    match resource:
+        case Subnet():
+            return resource.zone
+        case VirtualMachine():
+            return resource.offering.zone
+        case _:
+            return ""
 
 
 def kind(resource: Resource) -> str:

@@ -6,7 +6,7 @@ from holdfast.model.action import Waiting
 from holdfast.model.ids import ResourceName
 from holdfast.model.names import cloud_of
 from holdfast.model.observed import Observed, Unsure
-from holdfast.model.resource import DOUBLED_BY_REPEAT, Resource, VirtualMachine
+from holdfast.model.resource import Resource, VirtualMachine, is_doubled_by_repeat
 from holdfast.planner.rules import Rules
 
 # Shares of the window after which a harmless call is repeated: the first repeat, the second.
@@ -34,7 +34,7 @@ def doubt(resource: Resource, observed: Observed, rules: Rules, now: datetime) -
     if unsure.calls >= rules.creates_per_intent and elapsed < _pause(unsure, rules, window):
         reason = f"asked for {unsure.calls} times without becoming visible; look at the account"
         return Waiting(resource.name, reason, on_person=elapsed >= window)
-    is_doubled = isinstance(resource, DOUBLED_BY_REPEAT)
+    is_doubled = is_doubled_by_repeat(resource)
     if is_doubled and not is_over(unsure.since, unsure.readings, resource.name, rules, now):
         return Waiting(resource.name, "may be there already; waiting for the cloud to show it")
     if unsure.calls and elapsed < _pause(unsure, rules, window):

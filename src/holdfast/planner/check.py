@@ -6,8 +6,14 @@ from holdfast.model.action import Create, Delete, Plan, RemoveMember
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import InstallationId, ResourceName
 from holdfast.model.machine import Machine
-from holdfast.model.observed import Observed
-from holdfast.model.resource import Role, VirtualMachine
+from holdfast.model.observed import Blind, Observed
+from holdfast.model.resource import (
+    AddressBinding,
+    Resource,
+    Role,
+    Subnet,
+    VirtualMachine,
+)
 
 
 class PlanRefused(Exception):
@@ -21,7 +27,7 @@ def invariants(
     for action in plan.actions:
         match action:
             case Create(resource=resource):
-                _create(observed, resource.name, type(resource).__name__)
+                _create(observed, resource)
             case Delete():
                 _delete(action, cluster, installation, observed)
             case _:
@@ -31,11 +37,17 @@ def invariants(
     _one_voter(plan, observed)
 
 
-def _create(observed: Observed, name: ResourceName, kind: str) -> None:
+def _create(observed: Observed, resource: Resource) -> None:
+    name, kind = resource.name, type(resource).__name__
     seen = observed.things.get(name)
     if seen is not None and seen.life.value in {"pending", "present"}:
         raise PlanRefused(f"I1: would make {name}, which is there as {seen.id}")
-    if any(not blind.kinds or kind in blind.kinds for blind in observed.blind):
+    if any(
+        (not blind.kinds or kind in blind.kinds)
+        and (blind.cloud is None or name.startswith(f"{blind.cloud.value}/"))
+        and (not blind.zone or blind.zone == _zone(resource))
+        for blind in observed.blind
+    ):
         raise PlanRefused(f"I14: would make {name} while blind to {kind}")
 
 
@@ -47,7 +59,10 @@ def _delete(
         raise PlanRefused(f"I3: would delete {seen.id}, which is not of this cluster")
     if observed.things.get(seen.resource.name) != seen and seen not in observed.surplus:
         raise PlanRefused(f"I3: would delete {seen.id}, which was not seen")
-    if observed.blind and not isinstance(seen.resource, VirtualMachine):
+    hiding = _blind_in(observed, seen.resource.name)
+    if isinstance(seen.resource, AddressBinding):
+        hiding = [blind for blind in hiding if not blind.zone]  # nothing leans on a binding
+    if hiding and not isinstance(seen.resource, VirtualMachine):
         raise PlanRefused(f"I14: would delete {seen.id} while its users may be out of sight")
 
 
@@ -65,10 +80,25 @@ def _one_machine(plan: Plan, observed: Observed) -> None:
     if len(going) > 1:
         raise PlanRefused(f"I16: would delete {len(going)} machines at once that are wanted")
     for machine in going:
-        if observed.blind:
+        if _blind_in(observed, machine.resource):
             raise PlanRefused(f"I14: would delete {machine.name} while blind")
         if machine.role is Role.CONTROL_PLANE and machine.joining_at is not None:
             _can_spare(machine, wanted.values())
+
+
+def _zone(resource: Resource) -> str:
+    match resource:
+        case VirtualMachine(offering=offering):
+            return offering.zone
+        case Subnet(zone=zone):
+            return zone
+        case _:
+            return ""
+
+
+def _blind_in(observed: Observed, name: ResourceName) -> list[Blind]:
+    """What could not be read of the cloud of that name."""
+    return [b for b in observed.blind if b.cloud is None or name.startswith(f"{b.cloud.value}/")]
 
 
 def _can_spare(machine: Machine, wanted: Iterable[Machine]) -> None:

@@ -10,6 +10,7 @@ from holdfast.model.action import RemoveMember, Waiting
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.observed import AgentSeen, Life, Observed
+from holdfast.model.offering import Cloud
 from holdfast.model.resource import AddressBinding, Role
 
 
@@ -117,14 +118,17 @@ def has_quorum(living: int, members: int) -> bool:
     return living > members // 2
 
 
-def endpoint_holder(observed: Observed) -> Machine | None:
+def endpoint_holder(observed: Observed, cloud: Cloud | None) -> Machine | None:
     """The control plane that users shall reach: the present holder while it lives, else another.
+
+    Only one of the address's own `cloud` can hold it; None where there is no address.
 
     A silent agent is not enough to move the address while the API answers through it: a move
     breaks connections, and with them silences agents. One that leaves hands it on to one that is
     ready. Before anything joined it is the first one that the cloud shows as running.
     """
-    living = living_members(observed.machines, observed.agents)
+    members = living_members(observed.machines, observed.agents)
+    living = [machine for machine in members if machine.offering.cloud is cloud]
     ready = [m for m in living if m.is_staying and m.ready_at is not None]
     bound = bound_to(observed)
     answers = not living or bound in living or observed.kube is not None
@@ -135,7 +139,10 @@ def endpoint_holder(observed: Observed) -> Machine | None:
     running = [
         m
         for m in observed.machines.values()
-        if m.role is Role.CONTROL_PLANE and m.is_wanted and _is_running(m, observed)
+        if m.role is Role.CONTROL_PLANE
+        and m.offering.cloud is cloud
+        and m.is_wanted
+        and _is_running(m, observed)
     ]
     return min(running, key=lambda m: (m.chosen_at, m.id), default=None)
 

@@ -7,7 +7,7 @@ from holdfast.model.action import Action, DeleteNode, Drain, Plan, Waiting
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine, Stage
-from holdfast.model.observed import Life, Observed
+from holdfast.model.observed import Blind, Life, Observed
 from holdfast.planner import control_plane, desired, leaving
 from holdfast.planner.plan import plan
 from holdfast.planner.rollout import rollout
@@ -20,17 +20,22 @@ def decide(
     observed: Observed,
     rules: Rules,
     now: datetime,
+    held_back: Iterable[Waiting] = (),
 ) -> Plan:
-    """What may be done now and what waits. `machines` and `observed.machines` MUST be the same."""
-    holder = control_plane.endpoint_holder(observed)
+    """What may be done now and what waits. `machines` and `observed.machines` MUST be the same.
+
+    `held_back` is what breakers keep from being healed.
+    """
+    holder = control_plane.endpoint_holder(observed, desired.endpoint_cloud(cluster.spec))
     things = plan(desired.resources(cluster, machines, holder), observed, rules, now)
     if cluster.is_deleting:
         return things
     steps = [*control_plane.removals(observed), *_nodes(machines, observed), *_coming(machines)]
+    steps += held_back
     steps += leaving.steps(machines, observed, rules, now)
     steps += rollout(cluster.spec, machines, observed, rules).waiting
     steps += [
-        Waiting(f"{blind_kinds(b.kinds)}", f"not visible: {b.reason}") for b in observed.blind
+        Waiting(blind_words(blind), f"not visible: {blind.reason}") for blind in observed.blind
     ]
     actions: list[Action] = [step for step in steps if not isinstance(step, Waiting)]
     waiting = [step for step in steps if isinstance(step, Waiting)]
@@ -39,9 +44,11 @@ def decide(
     return Plan((*things.actions, *actions), (*things.waiting, *waiting))
 
 
-def blind_kinds(kinds: frozenset[str]) -> str:
-    """The kinds that could not be listed, in words."""
-    return ", ".join(sorted(kinds)) or "everything"
+def blind_words(blind: Blind) -> str:
+    """What could not be listed, in words: "VirtualMachine in eu-central-1a of aws"."""
+    where = f" in {blind.zone}" if blind.zone else ""
+    whose = f" of {blind.cloud.value}" if blind.cloud else ""
+    return (", ".join(sorted(blind.kinds)) or "everything") + where + whose
 
 
 def _nodes(machines: Mapping[MachineId, Machine], observed: Observed) -> Iterable[Action | Waiting]:

@@ -25,7 +25,7 @@ from holdfast.model.resource import (
     Subnet,
     VirtualMachine,
 )
-from holdfast.model.spec import CloudSpec
+from holdfast.model.spec import CloudSpec, ClusterSpec
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 API_PORT = 6443
@@ -135,14 +135,18 @@ def _virtual_machine(machine: Machine) -> VirtualMachine:
 
 
 def _endpoint(cluster: Cluster, holder: Machine | None) -> Iterable[Resource]:
-    control_planes = cluster.spec.control_planes()
-    if not control_planes:
+    cloud = endpoint_cloud(cluster.spec)
+    if cloud is None:
         return
-    cloud = control_planes[0].cloud
     address = endpoint_name(cloud)
     yield Address(address)
     if holder is not None and holder.offering.cloud is cloud:
         yield AddressBinding(name(cloud, "address-binding", "endpoint"), address, holder.resource)
+
+
+def endpoint_cloud(spec: ClusterSpec) -> Cloud | None:
+    """The cloud of the users' address: that of the first control plane."""
+    return next((request.cloud for request in spec.control_planes()), None)
 
 
 def endpoint_name(cloud: Cloud) -> ResourceName:

@@ -69,7 +69,7 @@ def _is_running(seen: Seen) -> bool:
 
 def _why_stay(machine: Machine, wanted: Sequence[Machine], observed: Observed) -> Waiting | None:
     name = machine.resource
-    if observed.blind:
+    if observed.is_blind_at(machine.offering.cloud):
         return Waiting(name, "differs; not everything is visible now")
     if machine.joining_at is None:
         return None  # it is of no use yet, and no member of etcd

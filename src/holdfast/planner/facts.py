@@ -62,7 +62,7 @@ def _ended(machine: Machine, observed: Observed, rules: Rules, now: datetime) ->
     if seen is not None:
         return replace(machine, gone_at=now) if seen.life is Life.GONE else machine
     unsure = observed.unsure.get(machine.resource)
-    if observed.blind:
+    if observed.is_blind_at(machine.offering.cloud, machine.offering.zone):
         return machine
     if unsure is None or is_over(unsure.since, unsure.readings, machine.resource, rules, now):
         return replace(machine, gone_at=now)

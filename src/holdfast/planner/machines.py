@@ -12,6 +12,7 @@ from datetime import datetime
 
 from holdfast.model import names
 from holdfast.model.account import Region
+from holdfast.model.action import Waiting
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
 from holdfast.model.ids import MachineId
@@ -58,7 +59,7 @@ class Choice:
     machines: Mapping[MachineId, Machine]
     changed: tuple[Machine, ...]
     events: tuple[NewEvent, ...]
-    held_back: tuple[str, ...]  # what the breaker keeps from being healed
+    held_back: tuple[Waiting, ...]  # what breakers keep from being healed
     unfilled: tuple[str, ...]  # requests without an offering, in words
 
 
@@ -73,7 +74,7 @@ def choose(
     """The decision of one pass. A cluster that is being deleted has no wanted machines."""
     if cluster.is_deleting:
         return _ended(observed, now)
-    verdicts = health(observed, rules, now)
+    verdicts = health(observed, rules, now, cluster.breaker_released_at)
     lost, events = _written_off(observed, verdicts, now)
     machines = _with(observed.machines, lost)
     machines = _with(machines, failed(lost, machines))
@@ -96,7 +97,7 @@ def choose(
     machines = _with(machines, departed(machines, observed, rules, now))
     changed = tuple(m for m in machines.values() if observed.machines.get(m.id) != m)
     events += [_told(m) for m in going]
-    held = tuple(f"{machines[v.machine].name}: {v.reason}" for v in verdicts.held_back)
+    held = tuple(breaker.waiting for breaker in verdicts.held_back)
     return Choice(machines, changed, tuple(events), held, tuple(unfilled))
 
 

@@ -9,8 +9,15 @@ from datetime import datetime
 
 from holdfast.model.action import Action, Create, Delete, Plan, Waiting
 from holdfast.model.ids import ResourceName
+from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
-from holdfast.model.resource import Resource, VirtualMachine, kind, needs
+from holdfast.model.resource import (
+    AddressBinding,
+    Resource,
+    VirtualMachine,
+    kind,
+    needs,
+)
 from holdfast.planner import absence, drift
 from holdfast.planner.desired import Resources
 from holdfast.planner.order import comes_after
@@ -69,7 +76,7 @@ def _departures(
             yield Waiting(name, f"used by {', '.join(sorted(users)[:3])} until that is gone")
         elif held:
             yield Waiting(name, _held(seen, held[0].id, held[0].kind, held[0].owner), True)  # noqa: FBT003
-        elif observed.blind and not isinstance(seen.resource, VirtualMachine):
+        elif _may_be_used(seen.resource, observed):
             yield Waiting(name, "what may use it is not visible now")
         elif name not in desired:
             yield Delete(seen, "no longer wanted")
@@ -80,6 +87,14 @@ def _departures(
 def _keeps(user: Seen, name: ResourceName, *, leaving: bool) -> bool:
     """A user keeps what it needs; one that leaves itself also what comes before it in order."""
     return name in (comes_after(user.resource) if leaving else needs(user.resource))
+
+
+def _may_be_used(resource: Resource, observed: Observed) -> bool:
+    """Something out of sight may lean on it; on a binding nothing does, whatever a zone hides."""
+    if isinstance(resource, VirtualMachine):
+        return False
+    zone = "" if isinstance(resource, AddressBinding) else None
+    return observed.is_blind_at(cloud_of(resource.name), zone)
 
 
 def _held(seen: Seen, blocker: str, blocker_kind: str, owner: str) -> str:
@@ -94,7 +109,7 @@ def _surplus(observed: Observed) -> Iterable[Action | Waiting]:
     for seen in observed.surplus:
         if seen.life in {Life.GONE, Life.LEAVING}:
             continue
-        if observed.blind:
+        if observed.is_blind_at(cloud_of(seen.resource.name)):
             yield Waiting(seen.resource.name, f"second copy {seen.id}: not everything is visible")
         else:
             yield Delete(seen, "a second copy of the same thing")

@@ -109,14 +109,15 @@ def _offering(
 def zone_for(spec: ClusterSpec, request: NodeRequest, zones: Sequence[str]) -> str:
     """The zone a node should live in: one zone for a single control plane, else spread over three.
 
-    Spreading follows the order of the nodes of one role, so that it does not change when others
-    are added behind them.
+    Spreading follows the order of the nodes of one role in one cloud, so that it does not change
+    when others are added behind them.
     """
     if not zones:
         return ""  # nothing is on sale there either
     if len(spec.control_planes()) < 2:
         return zones[0]
-    peers = [node.id for node in spec.nodes if node.role is request.role]
+    alike = (request.role, request.cloud)
+    peers = [node.id for node in spec.nodes if (node.role, node.cloud) == alike]
     return zones[peers.index(request.id) % min(3, len(zones))]
 
 

@@ -13,7 +13,7 @@ from holdfast.model.resource import Role, VirtualMachine
 from holdfast.model.spec import ClusterSpec
 from holdfast.model.status import ClusterPhase, Condition, ConditionType
 from holdfast.model.wake import Again, Why
-from holdfast.planner.decision import blind_kinds
+from holdfast.planner.decision import blind_words
 from holdfast.planner.pace import Pause
 
 SETTLED = timedelta(hours=1)
@@ -35,7 +35,7 @@ class Evidence:
     observed: Observed
     plan: Plan
     results: tuple[Result, ...]
-    held_back: tuple[str, ...] = ()
+    held_back: tuple[Waiting, ...] = ()  # by open breakers
     unfilled: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()  # what was refused and waits
 
@@ -97,7 +97,7 @@ def _role(evidence: Evidence, role: Role, kind: ConditionType) -> Found:
 
 
 def _cloud(evidence: Evidence) -> Found:
-    blind = [f"{blind_kinds(b.kinds)}: {b.reason}" for b in evidence.observed.blind]
+    blind = [f"{blind_words(b)}: {b.reason}" for b in evidence.observed.blind]
     failed = [p.reason for p in evidence.pauses if p.error in UNREACHED and p.is_shown]
     return ConditionType.CLOUD_REACHABLE, "Unreachable", "; ".join((*blind, *failed)[:2])
 
@@ -109,20 +109,18 @@ def _credentials(evidence: Evidence) -> Found:
 
 
 def _breaker(evidence: Evidence) -> Found:
-    held = evidence.held_back
-    message = (
-        f"{len(held)} machines look broken at once, none is replaced: {held[0]}" if held else ""
-    )
+    message = "; ".join(held.reason for held in evidence.held_back[:2])
     return ConditionType.BREAKER_CLOSED, "Open", message
 
 
 def _unblocked(evidence: Evidence) -> Found:
     lasting = [p for p in evidence.pauses if p.on_person and p.error not in TOLD_ELSEWHERE]
-    paused = {pause.subject for pause in evidence.pauses}
-    waits = [w for w in evidence.plan.waiting if w.on_person and w.subject not in paused]
-    told = [f"{w.subject}: {w.reason}" for w in waits]
-    told += [f"{pause.subject}: {pause.reason}" for pause in lasting]
-    return ConditionType.UNBLOCKED, "Blocked", "; ".join((*told, *evidence.unfilled)[:3])
+    told = {pause.subject for pause in evidence.pauses}
+    told |= {held.subject for held in evidence.held_back}  # they have a condition of their own
+    waits = [w for w in evidence.plan.waiting if w.on_person and w.subject not in told]
+    blocked = [f"{w.subject}: {w.reason}" for w in waits]
+    blocked += [f"{pause.subject}: {pause.reason}" for pause in lasting]
+    return ConditionType.UNBLOCKED, "Blocked", "; ".join((*blocked, *evidence.unfilled)[:3])
 
 
 def phase(evidence: Evidence, now_conditions: Sequence[Condition]) -> ClusterPhase:

@@ -213,11 +213,13 @@ async def _listed(
     try:
         async with asyncio.timeout(LISTING_TIMEOUT):
             provider = reached.provider(cloud.cloud)
-            return await provider.observe(scope_of(cluster, cloud, world), cluster.id)
+            found = await provider.observe(scope_of(cluster, cloud, world), cluster.id)
     except ProviderError as error:
-        return (Blind(frozenset(), str(error), type(error).__name__),)
+        found = (Blind(frozenset(), str(error), type(error).__name__),)
     except TimeoutError:
-        return (Blind(frozenset(), "the listing took too long", "Unavailable"),)
+        found = (Blind(frozenset(), "the listing took too long", "Unavailable"),)
+    # One cloud's blindness says nothing of the others.
+    return [replace(part, cloud=cloud.cloud) if isinstance(part, Blind) else part for part in found]
 
 
 def _is_drained(machine: Machine) -> bool:

@@ -15,7 +15,7 @@ async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
     seen = await observe.everything(cluster, reached, world)
     choice, observed = await scale.machines(cluster, seen, reached, held, world)  # saved now
     now = world.clock.now()
-    wanted = decide(cluster, choice.machines, observed, world.rules, now)
+    wanted = decide(cluster, choice.machines, observed, world.rules, now, choice.held_back)
     plan = paced(wanted, world.pauses.of(cluster.id), world.droughts.now(now), now)
     check.invariants(plan, observed, cluster, world.installation.id)  # raises, never repairs
     results = await apply.everything(cluster, plan, observed, reached, held, world)

@@ -10,8 +10,9 @@ from holdfast.model.certificate import CertificateState, DeletionCertificate, Re
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
 from holdfast.model.ids import ResourceName
+from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
-from holdfast.model.resource import DOUBLED_BY_REPEAT, Address, kind
+from holdfast.model.resource import Address, is_doubled_by_repeat, kind
 from holdfast.model.status import ClusterPhase, Condition
 from holdfast.model.wake import Again, Why
 from holdfast.planner import status, words
@@ -104,7 +105,7 @@ async def _things(evidence: Evidence, tx: Tx, world: World, now: datetime) -> No
     rows = [_thing(cluster, s, now) for s in seen.values() if s.life is not Life.GONE]
     gone = {s.id for s in seen.values() if s.life is Life.GONE and s.id in known}
     for thing in known.values():
-        if thing.removed_at is not None or thing.id in seen or _is_blind(observed, thing.kind):
+        if thing.removed_at is not None or thing.id in seen or _is_blind(observed, thing):
             continue
         missing = _missing(thing, now)
         if _is_gone(missing, evidence, world, now):
@@ -135,9 +136,21 @@ def _is_news(row: Thing, known: Thing | None) -> bool:
     return known is None or replace(row, first_seen_at=known.first_seen_at) != known
 
 
-def _is_blind(observed: Observed, thing_kind: str) -> bool:
-    words = {"".join(part.capitalize() for part in thing_kind.split())}
-    return any(not blind.kinds or blind.kinds & words for blind in observed.blind)
+def _is_blind(observed: Observed, thing: Thing) -> bool:
+    kind_name = "".join(part.capitalize() for part in thing.kind.split())
+    cloud, zone = cloud_of(thing.name), _zone(observed, thing)
+    return any(
+        blind.is_about(cloud, kind_name, blind.zone if zone is None else zone)
+        for blind in observed.blind
+    )
+
+
+def _zone(observed: Observed, thing: Thing) -> str | None:
+    """The zone of a thing that is out of sight; None where nobody remembers it."""
+    if thing.name.startswith(f"{cloud_of(thing.name).value}/machine/"):
+        machines = observed.machines.values()
+        return next((m.offering.zone for m in machines if m.resource == thing.name), None)
+    return thing.name.rpartition("/")[2]
 
 
 def _thing(cluster: Cluster, seen: Seen, now: datetime) -> Thing:
@@ -166,7 +179,7 @@ async def _intents(evidence: Evidence, tx: Tx, world: World) -> None:
 
 def _is_void(result: Result, create: Create) -> bool:
     """Nothing was made; or perhaps, but asking again makes no second one: its pause says when."""
-    is_harmless = not isinstance(create.resource, DOUBLED_BY_REPEAT)
+    is_harmless = not is_doubled_by_repeat(create.resource)
     return result.error in NOTHING_MADE or (result.error == "Unavailable" and is_harmless)
 
 
@@ -224,7 +237,10 @@ def _troubles(evidence: Evidence) -> list[NewEvent]:
         if waiting.on_person:
             subject = waiting.subject
             found[subject] = NewEvent("Blocked", waiting.reason, subject, Severity.ERROR)
-    for text in (*evidence.held_back, *evidence.unfilled):
+    for held in evidence.held_back:
+        subject = held.subject
+        found[subject] = NewEvent("BreakerOpen", held.reason, subject, Severity.ERROR)
+    for text in evidence.unfilled:
         found[text] = NewEvent("Held", text, text, Severity.ERROR)
     for pause in evidence.pauses:
         if pause.is_shown or (pause.error and pause.error not in QUIET):

@@ -31,7 +31,7 @@ INSTALLATION = "SELECT id FROM installation"
 REMOVED = "SELECT cluster, id FROM things WHERE removed_at IS NOT NULL"
 MOST_CREATES = 3
 SAME_ERRORS = 10
-DOUBLES = {kind.__name__ for kind in DOUBLED_BY_REPEAT}
+DOUBLES = {(cloud, kind.__name__) for cloud, kinds in DOUBLED_BY_REPEAT.items() for kind in kinds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ def _duplicates(world: "Simulation", expected: Expected) -> Found:  # noqa: ARG0
     for owner, ids in truth.duplicates(world.clouds).items():
         yield "I1", f"{owner.name} of {owner.cluster} lives {len(ids)} times: {', '.join(ids)}"
     kinds = {
-        thing_id: history.kind
+        thing_id: (site.cloud, history.kind)
         for site in truth.sites(world.clouds)
         for thing_id, history in site.shelf.histories.items()
     }
     for doubled in world.clouds.record.doubled:
-        if not any(kinds.get(thing, "") in DOUBLES for thing in doubled.things):
+        if not any(kinds.get(thing) in DOUBLES for thing in doubled.things):
             yield "I1", f"{doubled.owner.name} lived {len(doubled.things)} times at {doubled.at}"
 
 

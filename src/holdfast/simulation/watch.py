@@ -4,14 +4,13 @@ The witness is the outside: the disk, the clouds' truth, the clusters' etcd; nev
 memory. What can be judged at the end only is in `invariants`.
 """
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.model.observed import Life
-from holdfast.planner.health import allowance
+from holdfast.planner.breaker import Place, allowance, words
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Facts, Fault, Kind
 from holdfast.simulation.machines import Guest
@@ -22,10 +21,12 @@ if TYPE_CHECKING:
 
 INTENT = "SELECT 1 FROM intents WHERE cluster = ? AND name = ?"
 LEASE = "SELECT lease_owner, lease_until FROM wakes WHERE key = ?"
-DELETING = "SELECT delete_asked_at, spec FROM clusters WHERE id = ?"
+DELETING = "SELECT delete_asked_at, breaker_released_at FROM clusters WHERE id = ?"
+WANTED = "SELECT id FROM machines WHERE cluster = ? AND written_off_at IS NULL"
 # A user wanted it gone or replaced, and it left its work.
 LEAVING = "SELECT 1 FROM machines WHERE id = ? AND leaving_at IS NOT NULL"
 SUSPECTED_WITHIN = timedelta(minutes=10)
+RELEASED_FOR = timedelta(hours=1)  # what a user called lost is replaced by then
 SEEN_BLIND = timedelta(minutes=2)  # a pass that began before the fault may still act on what it saw
 
 
@@ -47,7 +48,7 @@ class Watch:
 
     world: "Simulation"
     breaches: list[Breach] = field(default_factory=list)
-    _suspected: dict[ClusterId, list[datetime]] = field(default_factory=dict)
+    _suspected: dict[tuple[ClusterId, Place], list[datetime]] = field(default_factory=dict)
 
     def before(self, number: int, effect: Effect) -> Fault | None:  # noqa: ARG002
         """The platform issues an effect."""
@@ -92,11 +93,13 @@ class Watch:
 
     def _not_blind(self, effect: Effect) -> None:
         """Nothing is removed while its own listing does not work."""
-        asked = self._deleting(effect.cluster)[0]
+        asked = self._said(effect.cluster)[0]
         kind = "machines" if "/machine/" in effect.subject else ""
+        guest = self._guest(effect)
         facts = Facts(
             cloud=effect.port.partition("/")[2],
             account="*",
+            zone=guest.resource.offering.zone if guest else "",
             verb="observe",
             thing="VirtualMachine" if kind else "",
             subjects=(kind,),
@@ -109,24 +112,48 @@ class Watch:
                 self._breach("I14", f"{effect.label} while its listing does not work ({fault.id})")
 
     def _removal(self, effect: Effect) -> None:
-        machine = MachineId(effect.subject.rpartition("/")[2])
-        guest = self.world.machines.guests.get(machine)
-        asked, machines = self._deleting(effect.cluster)
+        guest = self._guest(effect)
+        asked, released = self._said(effect.cluster)
         if guest is None or asked:
             return
         self._keeps_quorum(effect, guest)
         thing = guest.site.shelf.thing(guest.thing)
         announced = guest.notice is not None or thing is None or thing.life is not Life.PRESENT
-        row = self.world.disk.raw.execute(LEAVING, (machine,)).fetchone()
+        row = self.world.disk.raw.execute(LEAVING, (guest.machine,)).fetchone()
         if announced or row is not None:
             return
         now = self.world.clock.now()
-        recent = [t for t in self._suspected.get(effect.cluster, ()) if now - t < SUSPECTED_WITHIN]
-        self._suspected[effect.cluster] = [*recent, now]
+        if released is not None and now - released < RELEASED_FOR:
+            return
+        offering = guest.resource.offering
+        for place in ((offering.cloud.value, offering.zone), (offering.cloud.value,), ()):
+            self._in_place(effect, place, now)
+
+    def _in_place(self, effect: Effect, place: Place, now: datetime) -> None:
+        """One running machine more is removed in a zone, in a cloud, in a cluster."""
+        key = (effect.cluster, place)
+        recent = [t for t in self._suspected.get(key, ()) if now - t < SUSPECTED_WITHIN]
+        self._suspected[key] = [*recent, now]
+        machines = self._wanted(effect.cluster, place)
         most = allowance(machines, self.world.settings.rules)
         if len(recent) + 1 > most:
-            text = f"{len(recent) + 1} running machines removed within {SUSPECTED_WITHIN}"
-            self._breach("I16", f"{effect.label}: {text}, the breaker allows {most} of {machines}")
+            text = f"{len(recent) + 1} running machines of {words(place)} removed within"
+            told = f"{text} {SUSPECTED_WITHIN}, the breaker allows {most} of {machines}"
+            self._breach("I16", f"{effect.label}: {told}")
+
+    def _wanted(self, cluster: ClusterId, place: Place) -> int:
+        """How many machines shall be in a place, by the disk and the guests' own word."""
+        found = 0
+        for (machine,) in self.world.disk.raw.execute(WANTED, (cluster,)):
+            guest = self.world.machines.guests.get(machine)
+            offering = guest.resource.offering if guest else None
+            where = (offering.cloud.value, offering.zone) if offering else ()
+            found += where[: len(place)] == place
+        return found
+
+    def _guest(self, effect: Effect) -> Guest | None:
+        machine = MachineId(effect.subject.rpartition("/")[2])
+        return self.world.machines.guests.get(machine)
 
     def _keeps_quorum(self, effect: Effect, guest: Guest) -> None:
         cluster = self.world.kubernetes.clusters.get(guest.cluster)
@@ -136,12 +163,13 @@ class Watch:
         if living <= voters // 2:
             self._breach("I6", f"{effect.label} leaves {living} of {voters} members of etcd")
 
-    def _deleting(self, cluster: ClusterId) -> tuple[bool, int]:
-        """Whether a user asked for the deletion, and how many machines were asked for."""
-        row = self.world.disk.raw.execute(DELETING, (cluster,)).fetchone()
-        if row is None:
-            return False, 0
-        return row[0] is not None, len(json.loads(row[1]).get("nodes", ()))
+    def _said(self, cluster: ClusterId) -> tuple[bool, datetime | None]:
+        """Whether a user asked for the deletion, and when one released the breaker."""
+        asked, released = self.world.disk.raw.execute(DELETING, (cluster,)).fetchone() or (
+            None,
+            None,
+        )
+        return asked is not None, _moment(released) if released else None
 
     def _breach(self, invariant: str, text: str) -> None:
         self.breaches.append(Breach(invariant, self.world.clock.monotonic(), text))

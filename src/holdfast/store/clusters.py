@@ -36,8 +36,8 @@ _CONDITIONS: Codec[tuple[Condition, ...]] = Codec(tuple[Condition, ...])
 
 
 class Clusters:
-    """The rows of clusters. The user's side: create, ask_delete,
-    change_nodes, set_paused. A pass: record."""
+    """The rows of clusters. The user's side: create, ask_delete, change_nodes, set_paused,
+    release_breaker. A pass: record."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -88,6 +88,10 @@ class Clusters:
         if cluster.reconcile_paused == paused:
             return cluster
         return await self._change(tx, cluster_id, reconcile_paused=paused)
+
+    async def release_breaker(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
+        """A user says that what looks broken now is lost. Raises Unknown."""
+        return await self._change(tx, cluster_id, breaker_released_at=self._clock.now())
 
     async def record(  # noqa: PLR0913  (the facts of one pass, one column each)
         self,
@@ -170,6 +174,7 @@ def _row(cluster: Cluster) -> dict[str, Any]:
         "reconciled_at": cluster.reconciled_at,
         "delete_asked_at": cluster.delete_asked_at,
         "delete_calls_at": cluster.delete_calls_at,
+        "breaker_released_at": cluster.breaker_released_at,
         "deleted_at": cluster.deleted_at,
     }
 
@@ -189,5 +194,6 @@ def _cluster(row: Row) -> Cluster:
         reconciled_at=row["reconciled_at"],
         delete_asked_at=row["delete_asked_at"],
         delete_calls_at=row["delete_calls_at"],
+        breaker_released_at=row["breaker_released_at"],
         deleted_at=row["deleted_at"],
     )

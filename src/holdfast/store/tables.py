@@ -134,6 +134,7 @@ clusters = Table(
     Column("reconciled_at", Instant),
     Column("delete_asked_at", Instant),
     Column("delete_calls_at", Instant),
+    Column("breaker_released_at", Instant),
     Column("deleted_at", Instant),
     Column("plan", Text),
     Column("event_seq", BigInteger, nullable=False, server_default="0"),

@@ -217,7 +217,7 @@ def a_world(control_planes: int = 1, workers: int = 3, **changes: Any) -> World:
     }
     agents = {m: AgentSeen(AT - SECOND, late=False) for m in members}
     observed = Observed(machines=members, agents=agents)
-    holder = control_plane.endpoint_holder(observed)
+    holder = control_plane.endpoint_holder(observed, Cloud.AWS)
     wanted = desired.resources(replace(cluster, delete_asked_at=None), members, holder)
     nodes = {m.name: a_node(m.name) for m in members.values()}
     things = {name: _shown(resource, members.values()) for name, resource in wanted.items()}

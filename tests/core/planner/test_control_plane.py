@@ -18,6 +18,7 @@ from tests.core.planner.build import (
 from holdfast.model.action import RemoveMember, Waiting
 from holdfast.model.machine import Machine
 from holdfast.model.observed import AgentSeen, Life, Observed
+from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
 from holdfast.planner import control_plane
 from holdfast.planner.control_plane import (
@@ -161,7 +162,7 @@ def test_quorum_is_more_than_half(living: int, members: int, expected: bool) -> 
 
 
 def held_by(world: World) -> Machine | None:
-    return endpoint_holder(world.observed)
+    return endpoint_holder(world.observed, Cloud.AWS)
 
 
 def test_the_address_stays_while_its_holder_lives() -> None:

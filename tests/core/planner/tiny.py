@@ -36,12 +36,12 @@ from holdfast.model.observed import (
 )
 from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.model.resource import (
-    DOUBLED_BY_REPEAT,
     Address,
     FirewallRule,
     Resource,
     Role,
     VirtualMachine,
+    is_doubled_by_repeat,
     needs,
 )
 from holdfast.model.workload import Pod
@@ -190,9 +190,9 @@ class Tiny:
             return Result(action, "CapacityUnavailable", "sold out")
         for other in self.living(resource.name):
             age = self.now - (other.created_at or AT)
-            is_doubled = isinstance(resource, DOUBLED_BY_REPEAT)
+            is_doubled = is_doubled_by_repeat(resource)
             assert not is_doubled or age >= RULES.window(Cloud.AWS), f"{resource.name} twice"
-        if not self.living(resource.name) or isinstance(resource, DOUBLED_BY_REPEAT):
+        if not self.living(resource.name) or is_doubled_by_repeat(resource):
             life = Life.PENDING if isinstance(resource, VirtualMachine) else Life.PRESENT
             self.add(resource, life)
         if self.losing:
@@ -309,7 +309,7 @@ class Tiny:
 
     def doubled(self) -> list[Seen]:
         """Things of which the cloud would make a second one."""
-        return [s for s in self.truth.values() if isinstance(s.resource, DOUBLED_BY_REPEAT)]
+        return [s for s in self.truth.values() if is_doubled_by_repeat(s.resource)]
 
     def rules(self) -> list[Seen]:
         return [s for s in self.truth.values() if isinstance(s.resource, FirewallRule)]
