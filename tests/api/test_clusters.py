@@ -183,6 +183,30 @@ async def test_a_deleted_cluster_cannot_be_reconciled(platform: Platform) -> Non
 
 
 @story
+async def test_releasing_the_breaker_is_recorded_and_wakes_the_cluster(platform: Platform) -> None:
+    made = await platform.cluster("web")
+    platform.woken.clear()
+    path = f"{CLUSTERS}/{made['id']}"
+    answer = await platform.http.post(f"{path}/breaker-release", json={"reason": "burnt\n down"})
+    assert answer.status_code == 200
+    assert answer.json()["breakerReleasedAt"]
+    assert platform.woken == [f"cluster:{made['id']}"]
+    events = (await platform.http.get(f"{path}/events")).json()["items"]
+    told = [e["message"] for e in events if e["reason"] == "BreakerReleased"]
+    assert told == ["[Cluster] breaker released: burnt down"]
+
+
+@story
+async def test_the_breaker_needs_a_reason(platform: Platform) -> None:
+    path = f"{CLUSTERS}/{(await platform.cluster('web'))['id']}"
+    for body in ({}, {"reason": " "}, {"reason": "x" * 501}):
+        answer = await platform.http.post(f"{path}/breaker-release", json=body)
+        assert answer.status_code == 400
+        assert [one["field"] for one in answer.json()["fieldViolations"]] == ["reason"]
+    assert "breakerReleasedAt" not in (await platform.http.get(path)).json()
+
+
+@story
 async def test_q13_nodes_have_all_must_fields_and_their_machines_facts(
     platform: Platform,
 ) -> None:

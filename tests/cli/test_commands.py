@@ -373,5 +373,18 @@ def test_events_and_plan_are_shown(terminal: Terminal, served: Served) -> None:
     assert terminal("cluster", "reconcile", "web").code == 0
 
 
+def test_the_breaker_is_released_with_a_reason_only(terminal: Terminal) -> None:
+    _make(terminal)
+    without = terminal("cluster", "release-breaker", "web", "--yes")
+    assert (without.code, "reason" in without.err) == (2, True)
+    empty = terminal("cluster", "release-breaker", "web", "--yes", "--reason", " ")
+    assert empty.code != 0
+    assert "say why" in empty.err
+    said = terminal("cluster", "release-breaker", "web", "--yes", "--reason", "rack burnt down")
+    assert said.code == 0
+    assert "released" in said.err
+    assert "rack burnt down" in terminal("cluster", "events", "web").out
+
+
 def test_regions_are_listed(terminal: Terminal) -> None:
     assert terminal("region", "list", "--output", "name").out.splitlines()[0] == "eu-central"

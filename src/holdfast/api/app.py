@@ -15,6 +15,7 @@ from holdfast.api.auth import ApiContext
 from holdfast.api.errors import Refusal
 from holdfast.api.routes import (
     agent,
+    breaker,
     clusters,
     credentials,
     events,
@@ -57,6 +58,7 @@ def create_app(context: ApiContext) -> FastAPI:
         regions,
         credentials,
         clusters,
+        breaker,
         plans,
         kubeconfig,
         events,

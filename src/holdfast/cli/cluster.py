@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from holdfast.cli import apps, context, find, proof
+from holdfast.cli import apps, confirm, context, find, proof
 from holdfast.cli.exits import Missing
 from holdfast.cli.output import Column, Format, escaped, fields, note, show, table
 from holdfast.client import calls
@@ -212,6 +212,32 @@ def reconcile(cluster: str, /) -> None:
     found = find.cluster(client, cluster)
     client.json(calls.reconcile_cluster(found["id"]))
     note(f"cluster {found['name']} is reconciled now; see: holdfast cluster plan {found['name']}")
+
+
+@app.command(name="release-breaker")
+def release_breaker(cluster: str, /, *, reason: str, yes: bool = False) -> None:
+    """Have all machines replaced that look broken by now, however many they are.
+
+    When many look broken at once they are not replaced: often only the way to them is broken.
+
+    Parameters
+    ----------
+    cluster:
+        Name or id.
+    reason:
+        Why they are lost; it is kept as an event of the cluster.
+    yes:
+        Do not ask.
+    """
+    client = context.client()
+    found = find.cluster(client, cluster)
+    for one in found.get("conditions", []):
+        if one["type"] == "BreakerClosed" and not one["status"]:
+            note(one["message"])
+    if not yes:
+        confirm.yes(f"Replace the machines of cluster {found['name']} that look broken?")
+    client.json(calls.release_breaker(found["id"], reason))
+    note(f"the breaker of cluster {found['name']} is released")
 
 
 @app.command

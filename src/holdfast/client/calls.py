@@ -176,6 +176,12 @@ def reconcile_cluster(cluster: str) -> "Call[Cluster]":
     return Call("POST", cluster_path(cluster, "trigger-reconcile"), "cluster:Cluster", body={})
 
 
+def release_breaker(cluster: str, reason: str) -> "Call[Cluster]":
+    """Have machines replaced that look broken together."""
+    path = cluster_path(cluster, "breaker-release")
+    return Call("POST", path, "cluster:Cluster", body={"reason": reason})
+
+
 def get_plan(cluster: str) -> "Call[ClusterPlan]":
     """The last pass's decision."""
     return Call("GET", cluster_path(cluster, "plan"), "plan:ClusterPlan")

@@ -39,6 +39,12 @@ class ClusterRequest(Document):
     kubernetes_version: MaybeText = None
 
 
+class BreakerRelease(Document):
+    """POST breaker-release. `reason` is why the machines that look broken are to be replaced."""
+
+    reason: str = ""
+
+
 class Condition(Document):
     """One fact about a cluster; True is the good state."""
 
@@ -71,6 +77,7 @@ class Cluster(Document):
     observed_generation: int
     delete_asked_at: Moment | None = None
     deleted_at: Moment | None = None
+    breaker_released_at: Moment | None = None
 
 
 class ClusterList(Document):
@@ -127,4 +134,5 @@ def shown(row: Row, nodes: Iterable[Node], groups: Iterable[RegionGroup]) -> Clu
         observed_generation=row.observed_generation,
         delete_asked_at=row.delete_asked_at,
         deleted_at=row.deleted_at,
+        breaker_released_at=row.breaker_released_at,
     )
