@@ -135,7 +135,7 @@ def story(test: Any) -> Any:
     def play() -> None:
         async def whole() -> None:
             async with a_platform(
-                identity_certificates=REGION.pem,
+                identity_certificates={Cloud.AWS: REGION.pem},
                 platform_ca_pem=b"the CA",
                 agent_archive=b"the agent",
             ) as platform:

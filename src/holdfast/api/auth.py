@@ -32,7 +32,7 @@ class ApiContext:
 
     platform_ca_pem        the CA that machines check the platform's certificate with
     agent_archive          the agent as machines fetch it
-    identity_certificates  PEM of the certificates that sign AWS instance identity documents
+    identity_certificates  PEM, per cloud, of what signs the identity documents of machines
     egress_proxy           URL of the CONNECT proxy on the way to clusters, written to kubeconfigs
     windows                how long a cloud may hide what is there, per cloud
     clouds                 clouds that this release can drive
@@ -46,7 +46,7 @@ class ApiContext:
     chance: Chance
     platform_ca_pem: bytes = b""
     agent_archive: bytes = b""
-    identity_certificates: bytes = b""
+    identity_certificates: Mapping[Cloud, bytes] = field(default_factory=dict)
     egress_proxy: str | None = None
     windows: Mapping[Cloud, timedelta] = field(default_factory=dict)
     regions: tuple[RegionGroup, ...] = REGIONS

@@ -1,7 +1,7 @@
 """holdfast cluster create."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -46,6 +46,7 @@ def create(  # noqa: PLR0913  (one parameter an option of the command)
     kubernetes_version: str = "",
     tag: list[str] | None = None,
     vpc_cidr: str = "",
+    vpn: Literal["", "fullMesh", "crossLocationMesh"] = "",
     dry_run: bool = False,
     wait_for_it: Annotated[bool, Parameter(name="--wait")] = False,
     timeout: float = 2700,
@@ -73,6 +74,8 @@ def create(  # noqa: PLR0913  (one parameter an option of the command)
         KEY=VALUE for everything that is made in the cloud.
     vpc_cidr:
         Address range of the network, with credentials of one cloud: 10.10.0.0/16.
+    vpn:
+        WireGuard, with credentials of several clouds: between all machines or between clouds.
     dry_run:
         Only show machines and price; exit code 4 when the cluster could not be made.
     wait_for_it:
@@ -95,7 +98,7 @@ def create(  # noqa: PLR0913  (one parameter an option of the command)
             "nodes": [node_of(text) for text in node] if node else None,
             "kubernetesVersion": kubernetes_version or None,
             "tags": dict(_tag(text) for text in tag or ()) or None,
-            "network": _network(vpc_cidr, [one["cloud"] for one in found]),
+            "network": _network(vpc_cidr, vpn, [one["cloud"] for one in found]),
         }
     )
     plan = client.json(calls.preview_cluster(request))
@@ -176,10 +179,11 @@ def _tag(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _network(vpc_cidr: str, clouds: list[str]) -> dict[str, Any] | None:
-    if not vpc_cidr:
-        return None
-    if len(clouds) != 1:
+def _network(vpc_cidr: str, vpn: str, clouds: list[str]) -> dict[str, Any] | None:
+    network: dict[str, Any] = {"vpn": {"wireGuard": {"topology": vpn}}} if vpn else {}
+    if vpc_cidr and len(clouds) != 1:
         message = "--vpc-cidr: only with credentials of one cloud"
         raise Usage(message)
-    return {clouds[0]: {"vpcCidr": vpc_cidr}}
+    if vpc_cidr:
+        network[clouds[0]] = {"vpcCidr": vpc_cidr}
+    return network or None

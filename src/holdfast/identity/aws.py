@@ -10,12 +10,11 @@ Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/verify-iid.html
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from holdfast.identity import cms
@@ -44,7 +43,7 @@ def verify_document(proof: Mapping[str, str], certificates_pem: bytes, now: date
 
     Raises NotVerified with the reason.
     """
-    certificates = _valid(certificates_pem, now)
+    certificates = cms.valid(certificates_pem, now)
     if "rsa2048" in proof:
         return _read(cms.content(_decoded(proof, "rsa2048"), certificates))
     if "signature" not in proof:
@@ -53,17 +52,6 @@ def verify_document(proof: Mapping[str, str], certificates_pem: bytes, now: date
     if not any(cms.is_signed(c, signature, document, hashes.SHA256()) for c in certificates):
         raise NotVerified("no configured certificate signed this document")
     return _read(document)
-
-
-def _valid(pem: bytes, now: datetime) -> Sequence[x509.Certificate]:
-    try:
-        found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise NotVerified("the platform has no identity certificates configured") from error
-    valid = [c for c in found if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
-    if not valid:
-        raise NotVerified("every configured identity certificate has expired")
-    return valid
 
 
 def _decoded(proof: Mapping[str, str], name: str) -> bytes:

@@ -13,6 +13,7 @@ message: whoever verifies holds the right ones already. Everything else raises N
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -27,6 +28,7 @@ DIGESTS: dict[bytes, hashes.HashAlgorithm] = {
     bytes.fromhex("608648016503040203"): hashes.SHA512(),
 }
 LEAST_BITS = 2048
+LEEWAY = timedelta(minutes=5)  # between clocks; Kubernetes itself breaks beyond it
 DEEPEST = 16
 
 _INTEGER, _OCTETS, _OID, _SEQUENCE, _SET, _CONTEXT_0 = 0x02, 0x04, 0x06, 0x30, 0x31, 0xA0
@@ -52,6 +54,18 @@ class _Signer:
     digest: hashes.HashAlgorithm
     attributes: _Part | None
     signature: bytes
+
+
+def valid(pem: bytes, now: datetime) -> Sequence[x509.Certificate]:
+    """The configured certificates that are valid now. Raises NotVerified when there is none."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise NotVerified("the platform has no identity certificates configured") from error
+    in_time = [c for c in found if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
+    if not in_time:
+        raise NotVerified("every configured identity certificate has expired")
+    return in_time
 
 
 def content(message: bytes, certificates: Sequence[x509.Certificate]) -> bytes:

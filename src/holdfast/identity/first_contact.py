@@ -8,20 +8,18 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from holdfast.identity import aws, signatures
-from holdfast.identity.cms import NotVerified
+from holdfast.identity import proofs, signatures
+from holdfast.identity.cms import LEEWAY
+from holdfast.identity.proofs import Trust
 from holdfast.model.machine import Machine
-from holdfast.model.offering import Cloud
-
-SKEW = timedelta(minutes=5)  # Kubernetes itself breaks beyond it (faults F43)
-FRESH = timedelta(hours=1)  # far above the join deadline, after which a machine is replaced
+from holdfast.model.resource import CHALLENGED
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a machine says. `proof` is the cloud's signed word, base64; `at` is its own clock."""
+    """What a machine says. `proof` is the cloud's word; `at` is its own clock."""
 
     nonce: str
     public_key: str
@@ -35,17 +33,15 @@ class Known:
     """What the platform knows before it answers.
 
     machine        None when there is no machine of that id
-    account        the cloud account's id that the cluster's credentials belong to
+    trust          what the cloud's word is checked with
     bound_key      the key that is bound already, None before first contact
     has_called     True once that key made a call-back: from then on no first contact is repeated
-    certificates   PEM of those that may sign the cloud's documents
     """
 
     machine: Machine | None
-    account: str | None
+    trust: Trust
     bound_key: str | None
     has_called: bool
-    certificates: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +81,9 @@ def verify(claim: Claim, known: Known, now: datetime) -> Verdict:
     refusal = _claim_refusal(claim, known, machine) or _form_refusal(claim, machine, now)
     if refusal is not None:
         return Refused(refusal)
-    try:
-        document = aws.verify_document(claim.proof, known.certificates, now)
-    except NotVerified as error:
-        return Refused(f"identity document: {error}")
-    refusal = _document_refusal(document, machine, known.account, now)
+    if machine.offering.cloud in CHALLENGED and not claim.proof:
+        return NotYet("the challenge is not answered yet")
+    refusal = proofs.refusal(claim.proof, claim.nonce, machine, known.trust, now)
     if refusal is not None:
         return Refused(refusal)
     if machine.provider_id is None:
@@ -100,7 +94,7 @@ def verify(claim: Claim, known: Known, now: datetime) -> Verdict:
 def skew_refusal(at: datetime, now: datetime) -> str | None:
     """Why a machine of that clock is refused, None when its clock is near enough."""
     skew = at - now
-    if abs(skew) <= SKEW:
+    if abs(skew) <= LEEWAY:
         return None
     return f"clock skew: its clock is {skew.total_seconds():+.0f} s off the platform's"
 
@@ -121,30 +115,6 @@ def _form_refusal(claim: Claim, machine: Machine, now: datetime) -> str | None:
         return "its public key is not an Ed25519 key"
     if (skew := skew_refusal(claim.at, now)) is not None:
         return skew
-    if claim.cloud != Cloud.AWS or machine.offering.cloud is not Cloud.AWS:
-        return f"no proof of identity is known for cloud {claim.cloud!r}"
-    return None
-
-
-def _document_refusal(
-    document: aws.Document, machine: Machine, account: str | None, now: datetime
-) -> str | None:
-    offering = machine.offering
-    wanted = (
-        ("account", document.account, account),
-        ("region", document.region, offering.region),
-        ("instance type", document.instance_type, offering.instance_type),
-        ("image", document.image, machine.image),
-        ("instance", document.instance, machine.provider_id or document.instance),
-        ("private address", document.private_ip, machine.private_ip or document.private_ip),
-    )
-    for what, found, expected in wanted:
-        if found != expected:
-            return f"{what} of the document is {found}, the machine's is {expected}"
-    if document.pending_time < machine.chosen_at - SKEW:
-        return f"document of {document.pending_time:%FT%TZ}, older than the machine"
-    if document.pending_time > now + SKEW:
-        return f"document of {document.pending_time:%FT%TZ}, which is yet to come"
-    if document.pending_time < now - FRESH:
-        return f"document of {document.pending_time:%FT%TZ}, no longer fresh"
+    if claim.cloud != machine.offering.cloud:
+        return f"a machine of {machine.offering.cloud.value} does not come from {claim.cloud!r}"
     return None

@@ -222,9 +222,9 @@ def _clouds(native: Mapping[str, str]) -> dict[Cloud, str]:
     return {Cloud(cloud): region for cloud, region in native.items()}
 
 
-def _identity_certificates(settings: Settings) -> bytes:
+def _identity_certificates(settings: Settings) -> Mapping[Cloud, bytes]:
     path = settings.aws_identity_certificates
-    return path.read_bytes() if path is not None else b""
+    return {Cloud.AWS: path.read_bytes()} if path is not None else {}
 
 
 async def _first_token(store: Store, settings: Settings) -> None:

@@ -160,6 +160,14 @@ class VirtualMachine:
     machine_role: ResourceName
 
 
+@dataclass(frozen=True, slots=True)
+class ChallengeTag:
+    """A one-time word on a machine, where the cloud signs nothing: only the machine reads it."""
+
+    name: ResourceName
+    machine: ResourceName
+
+
 Resource = (
     Network
     | Gateway
@@ -174,6 +182,7 @@ Resource = (
     | AddressBinding
     | MachineRole
     | VirtualMachine
+    | ChallengeTag
 )
 
 
@@ -187,6 +196,10 @@ DOUBLED_BY_REPEAT: Mapping[Cloud, frozenset[type]] = MappingProxyType(
         Cloud.DO: frozenset({VirtualMachine, Address}),
     }
 )
+
+
+# Clouds that sign no word about their machines: these answer a challenge at first contact.
+CHALLENGED = frozenset({Cloud.DO})
 
 
 def is_doubled_by_repeat(resource: Resource) -> bool:
@@ -229,5 +242,7 @@ def needs(resource: Resource) -> frozenset[ResourceName]:  # noqa: C901, PLR0911
             return frozenset({resource.group, *peer})
         case AddressBinding():
             return frozenset({resource.address, resource.machine})
+        case ChallengeTag():
+            return frozenset({resource.machine})
         case VirtualMachine():
             return frozenset({resource.subnet, resource.machine_role, *resource.groups})

@@ -33,6 +33,13 @@ PRESETS: dict[Preset, tuple[tuple[Role, Shape, int], ...]] = {
 }
 
 
+class Vpn(StrEnum):
+    """How machines in several clouds reach each other: WireGuard, between all or between clouds."""
+
+    FULL_MESH = "fullMesh"
+    CROSS_LOCATION_MESH = "crossLocationMesh"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeRequest:
     """One node that shall exist. `instance_type` wins over `shape` where both are given."""
@@ -65,6 +72,7 @@ class ClusterSpec:
     clouds: tuple[CloudSpec, ...]
     nodes: tuple[NodeRequest, ...]
     tags: tuple[tuple[str, str], ...] = field(default=())
+    vpn: Vpn | None = None  # only in one cloud there is none
 
     def control_planes(self) -> tuple[NodeRequest, ...]:
         """The control-plane nodes that shall exist."""

@@ -8,8 +8,10 @@ from holdfast.model.ids import MachineId, ResourceName
 from holdfast.model.machine import Machine
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import (
+    CHALLENGED,
     Address,
     AddressBinding,
+    ChallengeTag,
     Direction,
     FirewallGroup,
     FirewallRule,
@@ -50,6 +52,7 @@ def resources(
         made += _network(cloud, {machine.offering.zone for machine in mine})
         made += _firewall(cloud.cloud)
         made += [_virtual_machine(machine) for machine in mine]
+        made += _challenges(mine)
     made += _endpoint(cluster, endpoint)
     return {resource.name: resource for resource in made}
 
@@ -132,6 +135,15 @@ def _virtual_machine(machine: Machine) -> VirtualMachine:
         groups=(group_name(cloud, machine.role),),
         machine_role=name(cloud, "role", machine.role.value),
     )
+
+
+def _challenges(machines: Iterable[Machine]) -> Iterable[Resource]:
+    """A machine that the cloud gives no signed word answers a challenge until its key is bound."""
+    for machine in machines:
+        is_known = machine.launched_at is not None and machine.registered_at is None
+        if is_known and machine.offering.cloud in CHALLENGED:
+            own = name(machine.offering.cloud, "challenge", machine.id)
+            yield ChallengeTag(own, machine.resource)
 
 
 def _endpoint(cluster: Cluster, holder: Machine | None) -> Iterable[Resource]:

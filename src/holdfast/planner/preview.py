@@ -186,13 +186,10 @@ def quota_violations(
 
 def _lines(machines: Sequence[PreviewMachine], regions: Mapping[Cloud, Region]) -> list[CostLine]:
     lines = []
-    clouds = []
     for machine in machines:
         region = regions.get(machine.request.cloud)
         if machine.offering is None or region is None:
             continue
-        if machine.request.cloud not in clouds:
-            clouds.append(machine.request.cloud)
         role = "control plane" if machine.request.role is Role.CONTROL_PLANE else "worker"
         key = machine.offering.key
         detail = f"{role}: {key.instance_type} {key.capacity_type.value} in {key.zone}"
@@ -202,6 +199,7 @@ def _lines(machines: Sequence[PreviewMachine], regions: Mapping[Cloud, Region]) 
         lines.append(CostLine(machine.request.id, "public address", region.address_price))
     lines += [
         CostLine(ENDPOINT, "reserved public address", regions[cloud].address_price)
-        for cloud in clouds[:1]
+        for cloud in [m.request.cloud for m in machines if m.request.role is Role.CONTROL_PLANE][:1]
+        if cloud in regions
     ]
     return lines

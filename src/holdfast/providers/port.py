@@ -31,7 +31,7 @@ class Creation:
 
     token    the saved idempotency key of this attempt, sent where the cloud takes one
     known    ids of the cluster's things that this pass observed, so that references need no look-up
-    payload  user data of a machine, without secrets
+    payload  user data of a machine, without secrets; the word of a challenge tag
     """
 
     resource: Resource
@@ -65,7 +65,8 @@ class Provider(Protocol):
 
         With a cluster: its things and what foreign things hold them. None: everything with our
         installation's tag, so that orphans of forgotten clusters are found. A listing that failed
-        or is incomplete MUST come back as Blind, never as absence. Pages MUST be read to the end.
+        or is incomplete MUST come back as Blind, never as absence; where only a zone is missing
+        it names the zone. Pages MUST be read to the end.
         """
         ...
 

@@ -19,10 +19,10 @@ from holdfast.model.action import (
     Result,
 )
 from holdfast.model.cluster import Cluster
-from holdfast.model.ids import ClusterId, ProviderId, ResourceName
+from holdfast.model.ids import ClusterId, MachineId, ProviderId, ResourceName
 from holdfast.model.names import client_token, cloud_of
 from holdfast.model.observed import Life, Observed
-from holdfast.model.resource import Resource, VirtualMachine
+from holdfast.model.resource import ChallengeTag, Resource, VirtualMachine
 from holdfast.providers.errors import CapacityUnavailable, ProviderError
 from holdfast.providers.port import Creation, Provider, Scope
 from holdfast.reconciler import drain
@@ -173,6 +173,9 @@ class _Calls:
                 resource.machine,
                 self._world.nonce(resource.machine),
             )
+        elif isinstance(resource, ChallengeTag):
+            machine = MachineId(resource.name.rpartition("/")[2])
+            payload = self._world.challenge(machine).encode()
         return Creation(resource, self._intents[resource.name].token, known, payload)
 
     def _mark(self, action: Action, error: ProviderError) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from holdfast.clock import Chance, Clock
 from holdfast.engine.port import WorkEngine
+from holdfast.identity.proofs import challenge
 from holdfast.kube.port import Kube, KubeAccess
 from holdfast.model.action import Plan, Result
 from holdfast.model.ids import ClusterId, MachineId
@@ -197,6 +198,10 @@ class World:
         """The machine's one-time word; derived, so that a repeated create sends the same bytes."""
         key = hashlib.sha256(self.installation.signing_key_pem.encode()).digest()
         return hmac.new(key, f"nonce/{machine}".encode(), hashlib.sha256).hexdigest()
+
+    def challenge(self, machine: MachineId) -> str:
+        """The one-time word for a machine whose cloud signs nothing."""
+        return challenge(self.installation.signing_key_pem, machine)
 
     def nonce_hash(self, machine: MachineId) -> str:
         """What is stored of it."""

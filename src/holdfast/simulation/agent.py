@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from holdfast.clock import Clock
 from holdfast.model.resource import Role
 from holdfast.simulation.kubernetes import Kubernetes
-from holdfast.simulation.machines import Guest
+from holdfast.simulation.machines import Guest, Machines
 from holdfast.simulation.time import SeededChance, Tenant
 from holdfast.simulation.uplink import Answer, Door, Later, Refused, Unreachable, Uplink
 
@@ -57,6 +57,7 @@ class Surroundings(Protocol):
     clock: Clock
     chance: SeededChance
     kubernetes: Kubernetes
+    machines: Machines
     heartbeats: Heartbeats
     durations: Durations
 
@@ -134,7 +135,7 @@ class Agent:
         pause, boot_id = SHORTEST, self._chance.uuid()
         while not self.uplink.contact:
             try:
-                await self.uplink.first_contact(boot_id)
+                await self.uplink.first_contact(boot_id, self._fleet.machines.challenge(self.guest))
             except Later:
                 await self._pause(1.0)
             except (Unreachable, Refused):

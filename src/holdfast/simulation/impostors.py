@@ -45,7 +45,7 @@ class Impostor:
             "nonce": nonce or guest.settings["nonce"],
             "publicKey": uplink.public_key,
             "cloud": guest.resource.offering.cloud.value,
-            "proof": dict(papers.proof(guest, **claims)),
+            "proof": dict(papers.proof(guest, "", self.world.clock.now(), **claims)),
             "bootId": "stolen",
             "at": uplink.now_ms,
         }

@@ -105,6 +105,12 @@ class Machines:
         guest.is_cut_off = False
         self.tell(guest, "joined-up")
 
+    def challenge(self, guest: Guest) -> str:
+        """The challenge tag as the machine's metadata service shows it; empty without one."""
+        users = guest.site.shelf.users_of(guest.thing)
+        tag = next((user.id for user in users if user.kind == "ChallengeTag"), None)
+        return self.clouds.payloads.get(tag, b"").decode() if tag else ""
+
     def behind(self, public_ip: str) -> Guest | None:
         """The machine that a reserved address leads to now; None where it leads nowhere."""
         found = self.clouds.leads_to(public_ip)
@@ -119,10 +125,14 @@ class Machines:
             self.tell(known, "running")
             return
         guest = None if thing is None else self._guest(happening.site, thing)
-        if guest is not None:
-            self.guests[guest.machine] = guest
-            self._by_thing[guest.thing] = guest
-            self.tell(guest, "running")
+        if guest is None:
+            return
+        twin = self.guests.get(guest.machine)
+        if twin is not None and twin.runs:
+            return  # a second copy with the same nonce: whoever speaks first is let in
+        self.guests[guest.machine] = guest
+        self._by_thing[guest.thing] = guest
+        self.tell(guest, "running")
 
     def _guest(self, site: Site, thing: Thing) -> Guest | None:
         """None for a machine that is not ours, or whose user data starts no agent."""

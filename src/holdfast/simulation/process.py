@@ -141,6 +141,7 @@ class Process:
             platform_ca_pem=CA_PEM,
             agent_archive=AGENT,
             identity_certificates=papers.certificates(),
+            clouds=frozenset(Cloud),
             windows=outside.rules.windows,
         )
         self._talk = Conversation(self._context)

@@ -85,13 +85,16 @@ class Uplink:
         """The machine's own clock."""
         return int((self._clock.now().timestamp() + self.skew) * 1000)
 
-    async def first_contact(self, boot_id: str) -> None:
-        """Prove who this machine is. Raises Refused, Later, Unreachable."""
+    async def first_contact(self, boot_id: str, challenge: str = "") -> None:
+        """Prove who this machine is. Raises Refused, Later, Unreachable.
+
+        `challenge` is what its metadata shows of the challenge tag.
+        """
         body = {
             "nonce": self._guest.settings["nonce"],
             "publicKey": self.public_key,
             "cloud": self._guest.resource.offering.cloud.value,
-            "proof": dict(papers.proof(self._guest)),
+            "proof": dict(papers.proof(self._guest, challenge, self._clock.now())),
             "bootId": boot_id,
             "at": self.now_ms,
         }

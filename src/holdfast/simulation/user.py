@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,18 +59,34 @@ class User:
             self.credentials[cloud] = str(found["id"])
 
     async def create(
-        self, name: str, control_planes: int = 1, workers: int = 2, *, spot: bool = False
+        self,
+        name: str,
+        control_planes: int = 1,
+        workers: int = 2,
+        *,
+        spot: bool = False,
+        clouds: Sequence[Cloud] = (),
     ) -> ClusterId:
-        """Have a cluster made on the first cloud that is connected."""
-        cloud = next(iter(self.credentials))
-        nodes = [_node(cloud, "master", "medium", spot=False) for _ in range(control_planes)]
-        nodes += [_node(cloud, "worker", "small", spot=spot) for _ in range(workers)]
+        """Have a cluster made, its nodes in turn on the clouds; without any: on the first one
+        that is connected."""
+        used = tuple(clouds) or tuple(self.credentials)[:1]
+        nodes = [
+            _node(used[number % len(used)], role, shape, spot=spot and role == "worker")
+            for role, shape, count in (
+                ("master", "medium", control_planes),
+                ("worker", "small", workers),
+            )
+            for number in range(count)
+        ]
+        network: dict[str, Any] = {"privateWorkerNodes": False}
+        if len(used) > 1:
+            network["vpn"] = {"wireGuard": {"topology": "crossLocationMesh"}}
         body = {
             "name": name,
             "region": "eu-central",
             "addons": {},
-            "network": {"privateWorkerNodes": False},
-            "cloudCredentialsIDs": [self.credentials[cloud]],
+            "network": network,
+            "cloudCredentialsIDs": [self.credentials[cloud] for cloud in used],
             "nodes": nodes,
         }
         found = await self._made(CLUSTERS, name, body)
@@ -101,6 +118,10 @@ class User:
         """Have nodes get new machines. Asked again it changes nothing."""
         path = f"{CLUSTERS}/{cluster}/nodes:replace"
         await self.asked("POST", path, {"nodes": nodes, "reason": "a new image"})
+
+    async def release_breaker(self, cluster: ClusterId, reason: str) -> None:
+        """Say that the machines which look broken are lost."""
+        await self.asked("POST", f"{CLUSTERS}/{cluster}/breaker-release", {"reason": reason})
 
     async def replace_key(self, cloud: Cloud, secret: dict[str, str]) -> None:
         """Give the platform another key of the same account."""

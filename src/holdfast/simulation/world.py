@@ -32,7 +32,12 @@ from holdfast.simulation.transcript import Transcript
 from holdfast.simulation.uplink import Reply, Sent, Unreachable
 from holdfast.simulation.user import User
 
-ACCOUNT = "111111111111"
+ACCOUNTS = (
+    (Cloud.AWS, "111111111111"),
+    (Cloud.GCP, "project-1"),
+    (Cloud.AZURE, "subscription-1"),
+    (Cloud.DO, "team-1"),
+)
 DEFAULT_SIZE = (2, 4096)  # of a type that is no longer on sale
 
 
@@ -54,7 +59,7 @@ class Settings:
     heartbeats: Heartbeats = Heartbeats.WHOLE
     concurrency: int = CONCURRENCY
     restart_after: float | None = 5.0
-    accounts: tuple[tuple[Cloud, str], ...] = ((Cloud.AWS, ACCOUNT),)
+    accounts: tuple[tuple[Cloud, str], ...] = ACCOUNTS
 
 
 class Simulation:

@@ -115,7 +115,7 @@ def shown(row: Row, nodes: Iterable[Node], groups: Iterable[RegionGroup]) -> Clu
         cloud_credentials_ids=[one.credentials for one in spec.clouds],
         nodes=[] if row.phase is ClusterPhase.DELETED else list(nodes),
         reconcile_mode=ReconcileMode.PAUSED if row.reconcile_paused else ReconcileMode.ENABLED,
-        network=network.shown(spec.clouds),
+        network=network.shown(spec.clouds, spec.vpn),
         kubernetes_version=spec.kubernetes_version,
         reconciled_at=row.reconciled_at,
         endpoint=row.endpoint,

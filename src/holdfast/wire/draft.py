@@ -90,6 +90,7 @@ def spec(request: ClusterRequest, known: Known, new_id: Callable[[], str]) -> Cl
         ),
         nodes=tuple(nodes),
         tags=tuple(sorted((request.tags or {}).items())),
+        vpn=networks.vpn(given),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 
+from holdfast.model import spec
 from holdfast.model.offering import Cloud
 from holdfast.model.spec import (
     DEFAULT_VPC_CIDRS,
@@ -17,6 +18,7 @@ from holdfast.wire.error import Wrong
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 # A cloud takes /16 at most; a sixteenth of the range is a zone's subnet, at least a /28.
 WIDEST, NARROWEST = 16, 24
+CHOOSE = f"use wireGuard with topology {' or '.join(spec.Vpn)}"
 TAKEN = {"services": SERVICE_CIDR, "pods": POD_CIDR, "WireGuard": WIREGUARD_CIDR}
 
 
@@ -70,21 +72,37 @@ def wrong(network: Network, clouds: Iterable[Cloud]) -> list[Wrong]:
     if network.private_worker_nodes:
         reason = "workers without public addresses are not available in this release"
         found.append(Wrong("network.privateWorkerNodes", reason))
-    if network.vpn is not None:
-        found += _wrong_vpn(network.vpn, len(used))
-    return found
+    return found + _wrong_vpn(network.vpn or Vpn(), len(used))
 
 
-def _wrong_vpn(vpn: Vpn, clouds: int) -> list[Wrong]:
-    if vpn.ip_sec is not None and vpn.wire_guard is not None:
+def _wrong_vpn(given: Vpn, clouds: int) -> list[Wrong]:
+    if given.ip_sec is not None and given.wire_guard is not None:
         return [Wrong("network.vpn", "choose one kind, not both")]
-    if vpn.wire_guard is not None:
-        reason = "WireGuard is not available in this release; one cloud needs no VPN"
-        return [Wrong("network.vpn.wireGuard", reason)]
-    if vpn.ip_sec is not None and clouds > 1:
-        reason = "gateways between several clouds are not available in this release"
+    if given.wire_guard is not None:
+        return _wrong_wire_guard(given.wire_guard, clouds)
+    if given.ip_sec is not None and clouds > 1:
+        reason = f"gateways between several clouds are not available in this release; {CHOOSE}"
         return [Wrong("network.vpn.ipSec", reason)]
+    if clouds > 1:
+        return [Wrong("network.vpn", f"machines in several clouds need one; {CHOOSE}")]
     return []
+
+
+def _wrong_wire_guard(given: WireGuard, clouds: int) -> list[Wrong]:
+    if given.topology not in set(spec.Vpn):
+        offered = ", ".join(spec.Vpn)
+        reason = f"{given.topology!r} is unknown; there is {offered}"
+        return [Wrong("network.vpn.wireGuard.topology", reason)]
+    if clouds > 1:
+        return []
+    reason = "WireGuard is not available in this release; one cloud needs no VPN"
+    return [Wrong("network.vpn.wireGuard", reason)]
+
+
+def vpn(network: Network) -> spec.Vpn | None:
+    """The kind that was asked for, of a network that is not wrong."""
+    asked = network.vpn.wire_guard if network.vpn else None
+    return spec.Vpn(asked.topology) if asked else None
 
 
 def cidrs(
@@ -146,11 +164,12 @@ def _default(cloud: Cloud, taken: Iterable[IPv4Network]) -> IPv4Network:
     )
 
 
-def shown(clouds: Iterable[CloudSpec]) -> Network | None:
+def shown(clouds: Iterable[CloudSpec], kind: spec.Vpn | None) -> Network | None:
     """What v1 shows: nothing where nothing was chosen, so that published clients see no change."""
     chosen = {
-        spec.cloud.value: CloudNetwork(vpc_cidr=str(spec.vpc_cidr))
-        for spec in clouds
-        if spec.vpc_cidr != DEFAULT_VPC_CIDRS.get(spec.cloud)
+        one.cloud.value: CloudNetwork(vpc_cidr=str(one.vpc_cidr))
+        for one in clouds
+        if one.vpc_cidr != DEFAULT_VPC_CIDRS.get(one.cloud)
     }
-    return Network.model_validate({**chosen, "vpn": Vpn()}) if chosen else None
+    shown_vpn = Vpn(wire_guard=WireGuard(topology=kind)) if kind else Vpn()
+    return Network.model_validate({**chosen, "vpn": shown_vpn}) if chosen or kind else None

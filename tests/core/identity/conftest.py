@@ -10,6 +10,7 @@ from tests.core.identity.cloud import NONCE, NOW, Signer
 
 from holdfast.identity import first_contact, signatures
 from holdfast.identity.first_contact import Claim, Known
+from holdfast.identity.proofs import Trust
 from holdfast.model.ids import ClusterId, MachineId, ProviderId, RequestId
 from holdfast.model.machine import Machine
 from holdfast.model.offering import CapacityType, Cloud, OfferingKey
@@ -66,7 +67,7 @@ def a_claim(region: Signer, public_key: str) -> Callable[..., Claim]:
 @pytest.fixture
 def a_known(region: Signer, machine: Machine) -> Callable[..., Known]:
     def build(**changes: Any) -> Known:
-        known = Known(machine, "123456789012", None, False, region.pem)
+        known = Known(machine, Trust("123456789012", region.pem), None, False)
         return replace(known, **changes)
 
     return build

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdfast.model.ids import CredentialsId
 from holdfast.model.offering import CapacityType, Cloud, Shape, Size
 from holdfast.model.resource import Role
-from holdfast.model.spec import POD_CIDR, SERVICE_CIDR, WIREGUARD_CIDR, ClusterSpec
+from holdfast.model.spec import POD_CIDR, SERVICE_CIDR, WIREGUARD_CIDR, ClusterSpec, Vpn
 from holdfast.wire import draft, network, requested, tags
 from holdfast.wire.cluster import ClusterRequest
 from holdfast.wire.error import Invalid
@@ -38,6 +38,8 @@ def _request(clouds: tuple[Cloud, ...] = (Cloud.AWS,), **changes: Any) -> Cluste
         "cloudCredentialsIDs": [cloud.value for cloud in clouds],
         "nodes": nodes,
     }
+    if len(clouds) > 1:
+        body["network"] = {"vpn": {"wireGuard": {"topology": "fullMesh"}}}
     return ClusterRequest.model_validate(body | changes)
 
 
@@ -93,6 +95,7 @@ def test_a61_default_ranges_are_the_contracts_and_overlap_nothing() -> None:
 def test_ranges_of_two_clouds_may_not_overlap() -> None:
     given_ = {"aws": {"vpcCidr": "10.0.128.0/20"}}
     wrong = _wrong(_request((Cloud.AWS, Cloud.GCP), network=given_))
+    assert "network.vpn" in wrong  # several clouds need one
     assert "10.0.0.0/16 of gcp" in wrong["network.aws.vpcCidr"]
 
 
@@ -111,13 +114,33 @@ def test_an_accepted_range_overlaps_nothing(second: int, third: int, prefix: int
     [
         ({"ipSec": {}}, 2, "network.vpn.ipSec"),
         ({"ipSec": {}, "wireGuard": {"topology": "fullMesh"}}, 1, "network.vpn"),
-        ({"wireGuard": {"topology": "crossLocationMesh"}}, 2, "network.vpn.wireGuard"),
+        ({"wireGuard": {"topology": "crossLocationMesh"}}, 1, "network.vpn.wireGuard"),
+        ({"wireGuard": {"topology": "ring"}}, 2, "network.vpn.wireGuard.topology"),
+        ({}, 2, "network.vpn"),
     ],
 )
 def test_vpns_that_cannot_be_built_are_refused(
     vpn: dict[str, Any], clouds: int, field: str
 ) -> None:
     assert field in _wrong(_request(ALL[:clouds], network={"vpn": vpn}))
+
+
+@pytest.mark.parametrize("topology", list(Vpn))
+def test_a27_the_vpn_of_several_clouds_is_shown_as_it_was_sent(topology: Vpn) -> None:
+    sent = {"vpn": {"wireGuard": {"topology": topology.value}}}
+    spec = _spec(_request((Cloud.AWS, Cloud.GCP), network=sent))
+    assert spec.vpn is topology
+    shown = network.shown(spec.clouds, spec.vpn)
+    assert shown is not None
+    assert shown.model_dump(exclude_none=True, by_alias=True)["vpn"] == sent["vpn"]
+
+
+def test_one_cloud_needs_no_vpn() -> None:
+    choices: list[Any] = [None, {"vpn": {"ipSec": {}}}, {"privateWorkerNodes": False}]
+    for given_ in choices:
+        spec = _spec(_request(network=given_))
+        assert spec.vpn is None
+        assert network.shown(spec.clouds, spec.vpn) is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from holdfast.bootstrap import archive
 from holdfast.identity import call_back, first_contact, signatures
 from holdfast.identity.call_back import Message
 from holdfast.identity.first_contact import Accepted, Claim, Known, NotYet
+from holdfast.identity.proofs import Trust, challenge
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent
 from holdfast.model.ids import MachineId, cluster_key
@@ -109,12 +110,17 @@ class Conversation:
     async def _known(self, tx: Tx, seen: Seen) -> Known:
         cloud = next(c for c in seen.cluster.spec.clouds if c.cloud is seen.machine.offering.cloud)
         row = await self._store.credentials.get(tx, cloud.credentials)
+        key = (await self._installed()).signing_key_pem
+        trust = Trust(
+            account=row.account.id if row is not None and row.account is not None else None,
+            certificates=self._certificates.get(cloud.cloud, b""),
+            challenge=challenge(key, seen.machine.id),
+        )
         return Known(
             machine=seen.machine,
-            account=row.account.id if row is not None and row.account is not None else None,
+            trust=trust,
             bound_key=seen.agent.public_key if seen.agent else None,
             has_called=seen.machine.id in self._memory or bool(seen.agent and seen.agent.counter),
-            certificates=self._certificates,
         )
 
     async def _quiet(self, machine_id: str, message: Message) -> bytes | None:

@@ -7,6 +7,7 @@ from holdfast.api.routes import drafts, lookup
 from holdfast.model.action import CostLine
 from holdfast.model.cluster import Cluster
 from holdfast.planner.cost import of_machines
+from holdfast.planner.desired import endpoint_cloud
 from holdfast.store.database import Tx
 from holdfast.wire import plan as wire
 from holdfast.wire.cluster import ClusterRequest
@@ -53,7 +54,7 @@ async def _cost(context: ApiContext, tx: Tx, found: Cluster) -> list[CostLine]:
         mine = [machine for machine in machines if machine.offering.cloud is cloud.cloud]
         if known is not None:
             lines += of_machines(known[0], mine)
-            if found.endpoint is not None and cloud is found.spec.clouds[0]:
+            if found.endpoint is not None and cloud.cloud is endpoint_cloud(found.spec):
                 detail = f"reserved public address {found.endpoint}"
                 lines.append(CostLine("endpoint", detail, known[0].address_price))
     return lines

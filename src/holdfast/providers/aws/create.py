@@ -12,6 +12,7 @@ from holdfast.model.ids import ProviderId, ResourceName
 from holdfast.model.resource import (
     Address,
     AddressBinding,
+    ChallengeTag,
     Direction,
     FirewallGroup,
     FirewallRule,
@@ -71,6 +72,9 @@ class Creator:
                 await roles.create(self._client, self._scope, role)
             case VirtualMachine() as wanted:
                 await self._machine(wanted, creation)
+            case ChallengeTag():
+                detail = "AWS signs its word about machines: it takes no challenge"
+                raise errors.RequestRejected(f"create {creation.resource.name}", "", detail)
 
     async def _network(self, network: Network) -> None:
         if not await self._is_there(kinds.NETWORK, network.name):

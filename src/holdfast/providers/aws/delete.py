@@ -7,6 +7,7 @@ from holdfast.model.observed import Seen
 from holdfast.model.resource import (
     Address,
     AddressBinding,
+    ChallengeTag,
     Direction,
     FirewallGroup,
     FirewallRule,
@@ -98,7 +99,7 @@ async def _removal(  # noqa: C901, PLR0911, PLR0912  (one line a kind)
             return await _association(reader, one)
         case AddressBinding():
             return await _binding(reader, scope, one)
-        case MachineRole():
+        case MachineRole() | ChallengeTag():  # AWS signs its word: it has no challenge tags
             return None
 
 

@@ -23,6 +23,7 @@ KINDS = (
     "AddressBinding",
     "MachineRole",
     "VirtualMachine",
+    "ChallengeTag",
 )
 # What one listing call shows, by the words of the calls' groups.
 LISTINGS: Mapping[str, tuple[str, ...]] = {
@@ -34,7 +35,7 @@ LISTINGS: Mapping[str, tuple[str, ...]] = {
     "firewall-rules": ("FirewallRule",),
     "addresses": ("Address", "AddressBinding"),
     "machine-roles": ("MachineRole",),
-    "machines": ("VirtualMachine",),
+    "machines": ("VirtualMachine", "ChallengeTag"),
 }
 FOREIGN = "foreign"  # the listing of what is in our networks without our tags
 

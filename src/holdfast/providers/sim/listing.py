@@ -9,15 +9,16 @@ from holdfast.providers import errors
 from holdfast.providers.port import Scope
 from holdfast.providers.sim import calls, machines, removing
 from holdfast.providers.sim.account import Site
-from holdfast.providers.sim.clouds import FOREIGN, LISTINGS, TRAITS
+from holdfast.providers.sim.clouds import FOREIGN, LISTINGS, TRAITS, Why, refusal
 from holdfast.providers.sim.consistency import FRESH, Page, flickers, visible
-from holdfast.providers.sim.faults import Fault, Kind, matches
+from holdfast.providers.sim.faults import Facts, Fault, Kind, matches
 from holdfast.providers.sim.gate import Line
 from holdfast.providers.sim.shelf import Histories
 from holdfast.providers.sim.things import Thing
 from holdfast.providers.sim.world import World
 
 Answer = Seen | Blind | Foreign
+ZONAL = {"VirtualMachine", "Subnet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,28 @@ def _read(line: Line, listings: Iterable[str], cluster: ClusterId) -> Reading:
             error = refused
             blind.append(Blind(frozenset(kinds), str(refused), type(refused).__name__))
         else:
+            blind += _blind_zones(line, facts, listing)
             pages |= dict.fromkeys((*kinds, listing), _page(fault))
             if fault is not None and fault.kind is Kind.DELAY:
                 delay = max(delay, fault.value)
         line.answered(f"list-{listing}", budget, error)
     hidden = line.world.faults.somewhere(Kind.HIDDEN, line.facts("observe"), line.world.moment())
     return Reading(tuple(blind), pages, hidden, delay)
+
+
+def _blind_zones(line: Line, facts: Facts, listing: str) -> Iterable[Blind]:
+    """Zones that a listing says nothing of, although it answers for the others."""
+    world, site = line.world, line.site
+    if not ZONAL & {facts.thing, *facts.also}:
+        return
+    if not world.faults.somewhere(Kind.OUTAGE, facts, world.moment()):
+        return
+    for zone in world.market.zones(site.cloud, site.region):
+        there = replace(facts, zone=zone)
+        if world.faults.find((Kind.OUTAGE,), there, world.moment()) is not None:
+            refused = refusal(site.cloud, Why.LATER, f"list {listing}", f"{zone} does not answer")
+            kinds = frozenset((facts.thing, *facts.also))
+            yield Blind(kinds, str(refused), type(refused).__name__, site.cloud, zone)
 
 
 def _page(fault: Fault | None) -> Page:
@@ -107,6 +124,8 @@ def _shown(world: World, site: Site, histories: Histories, reading: Reading) -> 
             page = replace(page, writes=page.writes + 1)
         version = visible(history, now, page)
         if version is None or version.shown is None or version.thing is None:
+            continue
+        if any(b.hides(version.shown.resource) for b in reading.blind):
             continue
         if reading.hidden and _is_hidden(site, version.thing, reading.hidden):
             continue

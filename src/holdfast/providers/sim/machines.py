@@ -78,6 +78,8 @@ def end(world: World, site: Site, thing_id: ProviderId, evidence: str) -> None:
     bindings = [one for one in site.shelf.users_of(thing_id) if one.kind == "AddressBinding"]
     for binding in bindings:
         world.remove(site, binding.id)
+    for tag in [one for one in site.shelf.users_of(thing_id) if one.kind == "ChallengeTag"]:
+        world.remove(site, tag.id)
     if not bindings:
         world.addresses.free(thing.public_ip)
     if thing.private_ip is not None:

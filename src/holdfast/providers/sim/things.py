@@ -151,5 +151,5 @@ TAKEN_ALONG: Mapping[str, tuple[str, ...]] = {
     "FirewallGroup": ("FirewallRule",),
     "RouteTable": ("Route",),
     "Subnet": ("RouteAssociation",),
-    "VirtualMachine": ("AddressBinding",),
+    "VirtualMachine": ("AddressBinding", "ChallengeTag"),
 }

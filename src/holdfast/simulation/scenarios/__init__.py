@@ -9,13 +9,14 @@ from types import MappingProxyType
 from holdfast.simulation.scenarios.change import CHANGE
 from holdfast.simulation.scenarios.life import LIFE
 from holdfast.simulation.scenarios.loss import LOSS
+from holdfast.simulation.scenarios.spread import SPREAD
 from holdfast.simulation.scenarios.story import Broken, Scenario
 from holdfast.simulation.scenarios.trouble import TROUBLE
 
 __all__ = ["SCENARIOS", "Broken", "Scenario", "UnknownScenario", "scenario"]
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {one.name: one for one in (*LIFE, *LOSS, *CHANGE, *TROUBLE)}
+    {one.name: one for one in (*LIFE, *LOSS, *CHANGE, *TROUBLE, *SPREAD)}
 )
 
 

@@ -1,6 +1,6 @@
 """What a story is made of, and the steps that many share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast.kube.sim.objects import Budget, Deployment, Requests
@@ -36,11 +36,16 @@ class Scenario:
 
 
 async def created(
-    world: Simulation, control_planes: int = 1, workers: int = 2, *, spot: bool = False
+    world: Simulation,
+    control_planes: int = 1,
+    workers: int = 2,
+    *,
+    spot: bool = False,
+    clouds: Sequence[Cloud] = (Cloud.AWS,),
 ) -> ClusterId:
-    """A cluster that is Ready and quiet."""
-    await world.user.connect(Cloud.AWS)
-    cluster = await world.user.create("web", control_planes, workers, spot=spot)
+    """A cluster that is Ready and quiet, its nodes in turn on the clouds."""
+    await world.user.connect(*clouds)
+    cluster = await world.user.create("web", control_planes, workers, spot=spot, clouds=clouds)
     await until_quiet(world)
     return cluster
 
