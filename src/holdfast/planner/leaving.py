@@ -56,7 +56,7 @@ def why_stays(
     machines: Machines, machine: Machine, observed: Observed, rules: Rules, now: datetime
 ) -> str:
     """What a machine that leaves is still waiting for; empty when it may go."""
-    if observed.blind:
+    if observed.is_blind_at(machine.offering.cloud):
         return "it leaves when everything is visible again"
     pods = _why_drained(machine, observed, rules, now)
     if pods or machine.role is Role.WORKER:

@@ -17,8 +17,20 @@ def comes_after(resource: Resource) -> frozenset[ResourceName]:
         return needs(resource)
     cloud = cloud_of(resource.name).value
     way_out = {
-        ResourceName(f"{cloud}/gateway-attachment"),
+        _attachment(resource),
         ResourceName(f"{cloud}/route/internet"),
         ResourceName(f"{cloud}/route-association/{resource.offering.zone}"),
     }
     return needs(resource) | way_out
+
+
+def held_by_ending(resource: Resource) -> frozenset[ResourceName]:
+    """What must outlast a thing that is going already. A machine that shuts down calls nobody any
+    more: of its way out only the attachment is refused while it has a public address."""
+    if isinstance(resource, VirtualMachine):
+        return needs(resource) | {_attachment(resource)}
+    return needs(resource)
+
+
+def _attachment(machine: VirtualMachine) -> ResourceName:
+    return ResourceName(f"{cloud_of(machine.name).value}/gateway-attachment")

@@ -20,7 +20,7 @@ from holdfast.model.resource import (
 )
 from holdfast.planner import absence, drift
 from holdfast.planner.desired import Resources
-from holdfast.planner.order import comes_after
+from holdfast.planner.order import comes_after, held_by_ending
 from holdfast.planner.rules import Rules
 
 Things = Mapping[ResourceName, Seen]
@@ -86,7 +86,10 @@ def _departures(
 
 def _keeps(user: Seen, name: ResourceName, *, leaving: bool) -> bool:
     """A user keeps what it needs; one that leaves itself also what comes before it in order."""
-    return name in (comes_after(user.resource) if leaving else needs(user.resource))
+    if not leaving:
+        return name in needs(user.resource)
+    is_ending = user.life is Life.LEAVING
+    return name in (held_by_ending(user.resource) if is_ending else comes_after(user.resource))
 
 
 def _may_be_used(resource: Resource, observed: Observed) -> bool:

@@ -190,7 +190,9 @@ def come_back(evidence: Evidence, now_conditions: Sequence[Condition], now: date
     others = [w for w in evidence.plan.waiting if w.subject not in paused]
     looks = [pause.until - now for pause in evidence.pauses]
     if others or evidence.observed.blind:
-        quiet = now - max((c.since for c in now_conditions), default=now)
+        called = evidence.cluster.delete_calls_at
+        changes = [c.since for c in now_conditions] + ([called] if called else [])
+        quiet = now - max(changes, default=now)
         looks.append(_pace(others, evidence.observed, quiet))
     if not looks:
         return Again(SETTLED, Why.TICK)
