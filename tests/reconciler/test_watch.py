@@ -111,7 +111,7 @@ async def test_a_cluster_that_is_deleted_is_watched_no_more(stage: Stage) -> Non
         turns = stage.clock.monotonic()
 
         async def has_looked() -> bool:
-            return stage.clock.monotonic() > turns + 2 * watch.ROLL_CALL
+            return stage.clock.monotonic() > turns + 2 * watch.RETRY
 
         assert await soon(has_looked)
         stage.kubernetes.news.put_nowait("web-1")

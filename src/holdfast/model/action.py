@@ -55,11 +55,16 @@ Action = Create | Delete | DeleteNode | Drain | RemoveMember
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is not done now, and why. `on_person` is True when nobody but a person can end it."""
+    """What is not done now, and why.
+
+    on_person  nobody but a person can end it
+    is_told    its end is told to us, by an agent or by the cluster's API: no need to look often
+    """
 
     subject: str
     reason: str
     on_person: bool = False
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,12 @@ def decide(
     things = plan(desired.resources(cluster, machines, holder), observed, rules, now)
     if cluster.is_deleting:
         return things
-    steps = [*control_plane.removals(observed), *_nodes(machines, observed), *_coming(machines)]
-    steps += held_back
+    steps = [
+        *control_plane.removals(observed),
+        *_nodes(machines, observed),
+        *_coming(machines, observed),
+        *held_back,
+    ]
     steps += leaving.steps(machines, observed, rules, now)
     steps += rollout(cluster.spec, machines, observed, rules).waiting
     steps += [
@@ -72,7 +76,8 @@ def _is_taken(machine: Machine) -> bool:
     return machine.is_wanted and machine.interrupted_at is not None and machine.leaving_at is None
 
 
-def _coming(machines: Mapping[MachineId, Machine]) -> Iterable[Waiting]:
+def _coming(machines: Mapping[MachineId, Machine], observed: Observed) -> Iterable[Waiting]:
+    """Agents tell what they did; a node that becomes Ready is told once the API is watched."""
     words = {
         Stage.LAUNCHED: "booting; its agent has not called yet",
         Stage.REGISTERED: "its agent waits until it may join",
@@ -81,7 +86,8 @@ def _coming(machines: Mapping[MachineId, Machine]) -> Iterable[Waiting]:
     }
     for machine in _unready(machines):
         if machine.stage in words:
-            yield Waiting(machine.name, words[machine.stage])
+            is_told = machine.stage is not Stage.INITIALIZED or observed.kube is not None
+            yield Waiting(machine.name, words[machine.stage], is_told=is_told)
 
 
 def _unready(machines: Mapping[MachineId, Machine]) -> list[Machine]:

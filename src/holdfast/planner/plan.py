@@ -139,6 +139,8 @@ def _arrival(
 
 
 def _pending(seen: Seen) -> Waiting | None:
-    if seen.life is Life.PENDING:
-        return Waiting(seen.resource.name, f"{kind(seen.resource)} {seen.id} is coming up")
-    return None
+    """The agent on a machine calls when it is up; of other things only the cloud knows."""
+    if seen.life is not Life.PENDING:
+        return None
+    reason = f"{kind(seen.resource)} {seen.id} is coming up"
+    return Waiting(seen.resource.name, reason, is_told=isinstance(seen.resource, VirtualMachine))

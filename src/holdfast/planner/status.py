@@ -18,6 +18,7 @@ from holdfast.planner.pace import Pause
 
 SETTLED = timedelta(hours=1)
 ON_PERSON = timedelta(seconds=15)
+TOLD = timedelta(seconds=15)  # in case that a word of it was lost
 WAITING = timedelta(seconds=1.5)
 PROGRESS = timedelta(seconds=0.2)
 LONGEST = timedelta(minutes=1)  # between two looks while something waits
@@ -205,4 +206,6 @@ def _pace(others: Sequence[Waiting], observed: Observed, quiet: timedelta) -> ti
         return min(max(WAITING, quiet / 4), LONGEST)
     if all(waiting.on_person for waiting in others):
         return ON_PERSON
+    if all(waiting.on_person or waiting.is_told for waiting in others):
+        return TOLD
     return min(max(WAITING, quiet / 20), ON_PERSON)

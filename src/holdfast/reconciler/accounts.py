@@ -109,17 +109,19 @@ async def _catalogues(row: CredentialsRow, provider: Provider, held: Held, world
 async def _shared_listing(row: CredentialsRow, provider: Provider, world: World) -> None:
     """List everything of this installation in the regions that clusters of the account use."""
     async with world.store.reading() as tx:
-        clusters = await world.store.clusters.list(tx)
-        standing = await world.store.things.standing(tx)
+        clusters = await world.store.clusters.of_credentials(tx, row.id)
+        standing = await world.store.things.standing(tx, row.id)
     for region, mine in sorted(_by_region(row, clusters).items()):
         scope = Scope(world.installation.id, ClusterId(""), "", region)
+        began = world.clock.now()
         try:
             found = await provider.observe(scope, None)
         except ProviderError as failure:
             _log.warning("shared listing", credentials=row.id, region=region, error=str(failure))
             continue
+        world.listings.put(row.id, region, found, began)
         await _wake_changed(mine, standing, found, world)
-        _report_orphans(row, clusters, found)
+        await _report_orphans(row, clusters, found, world)
 
 
 def _by_region(row: CredentialsRow, clusters: Iterable[Cluster]) -> dict[str, list[ClusterId]]:
@@ -154,13 +156,22 @@ async def _wake_changed(
             await world.store.leases.wake(tx, cluster_key(cluster), Why.USER)
 
 
-def _report_orphans(
-    row: CredentialsRow, clusters: Iterable[Cluster], found: Iterable[Seen | Blind | Foreign]
+async def _report_orphans(
+    row: CredentialsRow,
+    clusters: Iterable[Cluster],
+    found: Iterable[Seen | Blind | Foreign],
+    world: World,
 ) -> None:
     """Things with our installation's tag whose cluster is unknown: shown, never touched here."""
-    known = {cluster.id for cluster in clusters}
-    for part in found:
-        if isinstance(part, Seen) and part.cluster not in known and part.life is not Life.GONE:
+    mine = {cluster.id for cluster in clusters}
+    things = (p for p in found if isinstance(p, Seen) and p.life is not Life.GONE)
+    others = [thing for thing in things if thing.cluster not in mine]
+    if not others:
+        return
+    async with world.store.reading() as tx:
+        known = set(await world.store.clusters.ids(tx))
+    for part in others:
+        if part.cluster not in known:
             _log.warning(
                 "orphan",
                 credentials=row.id,

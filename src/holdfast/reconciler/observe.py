@@ -71,6 +71,7 @@ async def reach(cluster: Cluster, world: World) -> Reach:
         recorded = await _recorded(cluster, tx, world)
         providers = {c.cloud: await _provider(c, tx, world) for c in cluster.spec.clouds}
     kube = kube_of(cluster, recorded.machines.values(), recorded.pki, world)
+    world.reached.note(cluster.id, is_reached=kube is not None)
     return Reach(recorded, providers, kube)
 
 
@@ -79,7 +80,7 @@ async def everything(cluster: Cluster, reached: Reach, world: World) -> Observed
     listings = [_listed(cluster, cloud, reached, world) for cloud in cluster.spec.clouds]
     leaving = [m.name for m in reached.recorded.machines.values() if _is_drained(m)]
     (kube, kube_error), listed = await asyncio.gather(
-        _kube_seen(reached.kube, leaving), asyncio.gather(*listings)
+        kube_seen(reached.kube, leaving), asyncio.gather(*listings)
     )
     found = [part for listing in listed for part in listing]
     return fold(found, reached.recorded, kube, kube_error, world)
@@ -227,8 +228,13 @@ def _is_drained(machine: Machine) -> bool:
     return machine.is_wanted and leaves
 
 
-async def _kube_seen(client: Kube | None, leaving: Iterable[str]) -> tuple[KubeSeen | None, str]:
-    """The cluster's API, with the pods of the nodes that are drained."""
+async def kube_seen(
+    client: Kube | None, leaving: Iterable[str] = ()
+) -> tuple[KubeSeen | None, str]:
+    """The cluster's API, with the pods of the nodes that are drained.
+
+    None and the reason while it does not answer.
+    """
     if client is None:
         return None, "it is not up yet"
     try:

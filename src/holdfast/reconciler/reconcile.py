@@ -5,14 +5,15 @@ from holdfast.model.wake import Again
 from holdfast.planner import check, status
 from holdfast.planner.decision import decide
 from holdfast.planner.pace import paced
-from holdfast.reconciler import apply, observe, record, scale
+from holdfast.reconciler import apply, glance, observe, record, scale
 from holdfast.reconciler.world import Held, World
 
 
 async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
     """One pass. Every step may be repeated; a crash between any two is healed by the next pass."""
     reached = await observe.reach(cluster, world)
-    seen = await observe.everything(cluster, reached, world)
+    seen = await glance.settled(cluster, reached, held, world)
+    seen = seen or await observe.everything(cluster, reached, world)
     choice, observed = await scale.machines(cluster, seen, reached, held, world)  # saved now
     now = world.clock.now()
     wanted = decide(cluster, choice.machines, observed, world.rules, now, choice.held_back)

@@ -83,6 +83,7 @@ async def everything(evidence: Evidence, held: Held, world: World) -> Again:
 async def _forget(cluster: Cluster, world: World) -> None:
     world.told.drop(cluster.id)
     world.pauses.drop(cluster.id)
+    world.reached.note(cluster.id, is_reached=False)
     await world.kubes.drop(cluster.id)
 
 

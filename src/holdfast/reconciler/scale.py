@@ -45,6 +45,14 @@ async def machines(
     return choice, replace(observed, machines=choice.machines)
 
 
+async def is_settled(cluster: Cluster, seen: Observed, reached: Reach, world: World) -> bool:
+    """Nothing is to be learned of the machines and none is to be chosen; saves nothing."""
+    if learned(seen, world.rules, world.clock.now())[0]:
+        return False
+    choice = await _choice(cluster, seen, reached, world)
+    return not (choice.changed or choice.events or choice.held_back or choice.unfilled)
+
+
 async def _choice(cluster: Cluster, observed: Observed, reached: Reach, world: World) -> Choice:
     """A paused cluster keeps the machines that it has, whatever became of them."""
     if cluster.reconcile_paused and not cluster.is_deleting:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import structlog
 
 from holdfast.kube.port import KubeUnreachable
-from holdfast.model.cluster import Cluster
 from holdfast.model.ids import ClusterId, cluster_key
 from holdfast.model.wake import Why
 from holdfast.reconciler.observe import PKI, kube_of
@@ -14,7 +13,6 @@ from holdfast.reconciler.world import World
 
 TICK = 1.0  # seconds between looks at heartbeats
 RETRY = 5.0  # seconds before a broken watch is opened again
-ROLL_CALL = 5.0  # seconds between looks for clusters to watch
 
 _log = structlog.get_logger(__name__)
 
@@ -35,21 +33,24 @@ async def heartbeats(world: World) -> None:
 
 async def nodes(world: World) -> None:
     """One watch per cluster whose API is up; clusters come and go."""
+    reached = world.reached
+    for cluster in await _known_before(world):
+        reached.note(cluster, is_reached=True)
     watched: dict[ClusterId, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
         while True:
-            living = {cluster.id: cluster for cluster in await _watchable(world)}
-            for gone in sorted(watched.keys() - living.keys()):
+            reached.changed.clear()
+            for gone in sorted(watched.keys() - reached.now.keys()):
                 watched.pop(gone).cancel()
-            for cluster in sorted(living.keys() - watched.keys()):
+            for cluster in sorted(reached.now.keys() - watched.keys()):
                 watched[cluster] = group.create_task(_watch(cluster, world))
-            await world.clock.sleep(ROLL_CALL)
+            await reached.changed.wait()
 
 
-async def _watchable(world: World) -> Iterable[Cluster]:
+async def _known_before(world: World) -> Iterable[ClusterId]:
+    """After a start the first pass of a settled cluster may be an hour away."""
     async with world.store.reading() as tx:
-        clusters = await world.store.clusters.list(tx)
-    return [c for c in clusters if c.endpoint is not None and not c.is_deleting]
+        return await world.store.clusters.with_endpoint(tx)
 
 
 async def _watch(cluster_id: ClusterId, world: World) -> None:
@@ -72,6 +73,7 @@ async def _follow(cluster_id: ClusterId, world: World) -> None:
         keys = await store.secrets.get(tx, cluster_id, PKI)
     client = None if cluster is None else kube_of(cluster, machines, keys, world)
     if client is None:
+        world.reached.note(cluster_id, is_reached=False)  # the pass that can reach it says so
         return
     async for _ in client.changes():
         async with store.writing() as tx:

@@ -19,6 +19,7 @@ from holdfast.model.wake import Again
 from holdfast.planner.pace import Pause, Pauses, after
 from holdfast.planner.rules import Rules
 from holdfast.providers.port import Provider
+from holdfast.reconciler.listings import Listings
 from holdfast.store.database import Tx
 from holdfast.store.installation import Installation
 from holdfast.store.leases import Lease
@@ -87,6 +88,27 @@ class Kubes:
         """Drop everything."""
         for cluster in list(self._known):
             await self.drop(cluster)
+
+
+@dataclass(slots=True)
+class Reached:
+    """Clusters whose API the last pass could reach: those are worth a watch.
+
+    `changed` is set when one came or went.
+    """
+
+    now: dict[ClusterId, None] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, cluster: ClusterId, *, is_reached: bool) -> None:
+        """What a pass knows of it."""
+        if is_reached == (cluster in self.now):
+            return
+        if is_reached:
+            self.now[cluster] = None
+        else:
+            del self.now[cluster]
+        self.changed.set()
 
 
 @dataclass(slots=True)
@@ -193,6 +215,8 @@ class World:
     droughts: Droughts = field(default_factory=Droughts)
     told: Told = field(default_factory=Told)
     pauses: Paces = field(default_factory=Paces)
+    reached: Reached = field(default_factory=Reached)
+    listings: Listings = field(default_factory=Listings)
 
     def nonce(self, machine: MachineId) -> str:
         """The machine's one-time word; derived, so that a repeated create sends the same bytes."""

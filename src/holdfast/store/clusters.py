@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from holdfast.clock import Clock
 from holdfast.model.cluster import Cluster
-from holdfast.model.ids import ClusterId
+from holdfast.model.ids import ClusterId, CredentialsId
 from holdfast.model.spec import ClusterSpec, NodeRequest
 from holdfast.model.status import ClusterPhase, Condition
 from holdfast.store.codec import Codec, canonical
@@ -27,6 +27,11 @@ _NAMED = select(_ROW.id).where(_ROW.folded == bindparam("name"), _ROW.deleted_at
 _GET = select(*_SHOWN).where(_THIS)
 _ALL = select(*_SHOWN).order_by(_ROW.created_at, _ROW.id)
 _LIVING = _ALL.where(_ROW.deleted_at.is_(None))
+_OF_CREDENTIALS = _LIVING.join(cluster_credentials, cluster_credentials.c.cluster == _ROW.id).where(
+    cluster_credentials.c.credentials == bindparam("used")
+)
+_IDS = _LIVING.with_only_columns(_ROW.id)
+_WITH_ENDPOINT = _IDS.where(_ROW.endpoint.is_not(None), _ROW.delete_asked_at.is_(None))
 _PLAN = select(_ROW.plan).where(_THIS)
 _LOOKED = update(clusters).where(_THIS)
 _CHANGED = _LOOKED.values(revision=_ROW.revision + 1).returning(*_SHOWN)
@@ -62,6 +67,18 @@ class Clusters:
     async def list(self, tx: Tx, *, include_deleted: bool = False) -> list[Cluster]:
         """All clusters, oldest first."""
         return await tx.values(_ALL if include_deleted else _LIVING, _cluster)
+
+    async def of_credentials(self, tx: Tx, credentials: CredentialsId) -> tuple[Cluster, ...]:
+        """Those that use an account's credentials and are not deleted, oldest first."""
+        return tuple(await tx.values(_OF_CREDENTIALS, _cluster, used=credentials))
+
+    async def ids(self, tx: Tx) -> tuple[ClusterId, ...]:
+        """Of all clusters that are not deleted, oldest first."""
+        return tuple(ClusterId(row["id"]) for row in await tx.rows(_IDS))
+
+    async def with_endpoint(self, tx: Tx) -> tuple[ClusterId, ...]:
+        """Of those that have an address and shall stay, oldest first."""
+        return tuple(ClusterId(row["id"]) for row in await tx.rows(_WITH_ENDPOINT))
 
     async def ask_delete(self, tx: Tx, cluster_id: ClusterId) -> Cluster:
         """The user wants it gone; asked again, a deletion that failed goes on. Raises Unknown."""
@@ -151,6 +168,7 @@ class Clusters:
         changed = await tx.value(_CHANGED, _cluster, of=cluster_id, **values)
         if changed is None:
             raise _unknown(cluster_id)
+        tx.changed.add(cluster_id)
         return changed
 
 

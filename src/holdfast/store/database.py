@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from holdfast.model.event import Event
-from holdfast.model.ids import EngineKey
+from holdfast.model.ids import ClusterId, EngineKey
 from holdfast.model.wake import Why
 from holdfast.store.errors import NestedTransaction, UnusableDatabase
 from holdfast.store.pool import Pool, in_memory
@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Tx:
-    """One open transaction. Events and wakes noted here are told to listeners after the commit.
+    """One open transaction. Events, wakes and the clusters whose rows were changed, noted here,
+    are told to listeners after the commit.
 
     Statements are constants of their modules; the values of their parameters, and of the columns
     that they set, are given by name.
@@ -34,6 +35,7 @@ class Tx:
     session: Session
     events: list[Event] = field(default_factory=list)
     wakes: list[tuple[EngineKey, Why]] = field(default_factory=list)
+    changed: set[ClusterId] = field(default_factory=set)
     is_committed: bool = False
 
     def committed(self) -> None:

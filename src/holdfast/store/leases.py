@@ -54,7 +54,7 @@ _TAKE = (
     update(wakes)
     .where(_ROW.key == bindparam("of"), _DUE_AND_FREE)
     .values(epoch=_ROW.epoch + 1)
-    .returning(_ROW.epoch, _ROW.wake_seq, _ROW.fails)
+    .returning(_ROW.epoch, _ROW.wake_seq, _ROW.wake_class, _ROW.fails)
 )
 _WAIT = select(_ROW.due_at, _ROW.lease_until).where(_ROW.key == bindparam("of"))
 _CHANGE = update(wakes).where(_HELD)
@@ -91,6 +91,7 @@ class Lease:
     """The right to act on a key until `deadline`, in seconds of the holder's monotonic clock.
 
     read   the `wake_seq` that the pass has seen
+    why    the most urgent reason among them; TICK when there is none but time
     fails  failures in a row before this pass
     """
 
@@ -98,6 +99,7 @@ class Lease:
     epoch: int
     owner: str
     read: int
+    why: Why
     fails: int
     ttl: timedelta
     deadline: float
@@ -137,6 +139,7 @@ class Leases:
             epoch=row["epoch"],
             owner=owner,
             read=row["wake_seq"],
+            why=Why(row["wake_class"]),
             fails=row["fails"],
             ttl=ttl,
             deadline=started + ttl.total_seconds(),

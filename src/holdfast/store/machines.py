@@ -28,6 +28,7 @@ class Machines:
     async def save(self, tx: Tx, *saved: Machine) -> None:
         """Insert or replace, by id; in a pass inside a guarded transaction."""
         await tx.upsert(machines, [_row(machine) for machine in saved])
+        tx.changed.update(machine.cluster for machine in saved)
 
     async def get(self, tx: Tx, machine_id: MachineId) -> Machine | None:
         """One machine, whatever became of it."""

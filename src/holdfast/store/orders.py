@@ -78,6 +78,7 @@ class Orders:
                 }
             ],
         )
+        tx.changed.add(order.cluster)
         return order
 
     async def pending(self, tx: Tx, machine: MachineId) -> tuple[Order, ...]:
@@ -101,7 +102,10 @@ class Orders:
         report = _REPORT if machine is None else _REPORT_OF_MACHINE
         await tx.run(report, **meant, done_at=self._clock.now(), ok=ok, message=message)
         row = await tx.row(_GET if machine is None else _GET_OF_MACHINE, **meant)
-        return None if row is None else _order(row)
+        if row is None:
+            return None
+        tx.changed.add(ClusterId(row["cluster"]))
+        return _order(row)
 
     async def of_cluster(self, tx: Tx, cluster: ClusterId) -> tuple[Order, ...]:
         """All orders of a cluster, oldest first."""

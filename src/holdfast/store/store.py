@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from holdfast.clock import Chance, Clock
-from holdfast.model.ids import EngineKey
+from holdfast.model.ids import ClusterId, EngineKey
 from holdfast.model.wake import Why
 from holdfast.store.agents import Agents
 from holdfast.store.certificates import Certificates
@@ -36,6 +36,7 @@ from holdfast.store.things import Things
 from holdfast.store.tokens import Tokens
 from holdfast.store.vault import Vault
 
+ChangeListener = Callable[[ClusterId], None]
 WakeListener = Callable[[EngineKey, Why], Awaitable[None]]
 
 
@@ -71,10 +72,16 @@ class Store:
         self._vault = vault
         self._lock = lock
         self._listeners: list[WakeListener] = []
+        self._change_listeners: list[ChangeListener] = []
 
     def on_wake(self, listener: WakeListener) -> None:
         """Call it for every wake, after its commit: the engine's `wake`."""
         self._listeners.append(listener)
+
+    def on_change(self, listener: ChangeListener) -> None:
+        """Call it for every commit that changed a cluster's row, machines or orders, right after
+        it: for who keeps what was read of them."""
+        self._change_listeners.append(listener)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
@@ -96,6 +103,9 @@ class Store:
                 yield tx
         finally:
             if told is not None and told.is_committed:
+                for cluster in told.changed:
+                    for hears in self._change_listeners:
+                        hears(cluster)
                 self.feed.publish(told.events)
         for key, why in told.wakes:
             for listener in self._listeners:

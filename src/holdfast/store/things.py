@@ -6,11 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, or_, select, update
 
-from holdfast.model.ids import ClusterId, ProviderId, ResourceName
+from holdfast.model.ids import ClusterId, CredentialsId, ProviderId, ResourceName
 from holdfast.model.observed import Life
 from holdfast.store.database import Tx
 from holdfast.store.session import Row
-from holdfast.store.tables import things
+from holdfast.store.tables import cluster_credentials, things
 
 _ROW = things.c
 _REMOVED = (
@@ -22,9 +22,14 @@ _REMOVED = (
     )
     .values(removed_at=bindparam("at"), life=Life.GONE.value)
 )
-_STANDING = select(_ROW.cluster, _ROW.id).where(
-    _ROW.removed_at.is_(None),
-    or_(_ROW.life == Life.PENDING.value, _ROW.life == Life.PRESENT.value),
+_STANDING = (
+    select(_ROW.cluster, _ROW.id)
+    .join(cluster_credentials, cluster_credentials.c.cluster == _ROW.cluster)
+    .where(
+        cluster_credentials.c.credentials == bindparam("used"),
+        _ROW.removed_at.is_(None),
+        or_(_ROW.life == Life.PENDING.value, _ROW.life == Life.PRESENT.value),
+    )
 )
 _OF_CLUSTER = (
     select(things)
@@ -72,10 +77,12 @@ class Things:
         """They are gone; the first time this was known stays."""
         await tx.each(_REMOVED, [{"of": cluster, "which": each, "at": at} for each in ids])
 
-    async def standing(self, tx: Tx) -> dict[ClusterId, frozenset[ProviderId]]:
-        """The ids of what every cluster has and that is not going, in one query."""
+    async def standing(
+        self, tx: Tx, credentials: CredentialsId
+    ) -> dict[ClusterId, frozenset[ProviderId]]:
+        """The ids of what an account's clusters have and that is not going, in one query."""
         found: dict[ClusterId, set[ProviderId]] = {}
-        for row in await tx.rows(_STANDING):
+        for row in await tx.rows(_STANDING, used=credentials):
             found.setdefault(ClusterId(row["cluster"]), set()).add(ProviderId(row["id"]))
         return {cluster: frozenset(ids) for cluster, ids in found.items()}
 

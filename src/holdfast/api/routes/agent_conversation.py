@@ -1,12 +1,12 @@
 """One exchange with an agent: look, verify, take effect, answer.
 
-look (machine, key, neighbours) -> verify -> quiet: answer from what is known
-                                          -> else: one writing transaction, verified again in it
+what is known -> verify -> quiet: answer from it
+                        -> else: one writing transaction, verified again in it
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,38 +16,22 @@ from fastapi.responses import JSONResponse
 from holdfast.api.auth import ApiContext
 from holdfast.api.routes import call_back_effects as effects
 from holdfast.api.routes import joining, lookup
+from holdfast.api.routes.agent_knowledge import Knowledge, Seen, Unaccepted
 from holdfast.api.routes.agent_memory import Last, Memory
 from holdfast.bootstrap import archive
 from holdfast.identity import call_back, first_contact, signatures
 from holdfast.identity.call_back import Message
 from holdfast.identity.first_contact import Accepted, Claim, Known, NotYet
 from holdfast.identity.proofs import Trust, challenge
-from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent
 from holdfast.model.ids import MachineId, cluster_key
-from holdfast.model.machine import Machine
 from holdfast.model.wake import Why
-from holdfast.store.agents import AgentRow
 from holdfast.store.database import Tx
 from holdfast.store.installation import Installation
 from holdfast.wire import callback
 from holdfast.wire.callback import CallBack, FirstContact, Malformed
 
 PERSIST_EVERY = timedelta(minutes=1)
-
-
-class Unaccepted(Exception):
-    """The message is refused. The reason is recorded and never sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known of the machine that a message claims to come from."""
-
-    machine: Machine
-    cluster: Cluster
-    neighbours: tuple[Machine, ...]  # all of the cluster, gone ones included
-    agent: AgentRow | None
 
 
 class Conversation:
@@ -57,6 +41,7 @@ class Conversation:
         self._store = context.store
         self._clock = context.clock
         self._certificates = context.identity_certificates
+        self._knowledge = Knowledge(context.store)
         self._memory = Memory(context.clock)
         self._installation: Installation | None = None
         self.archive_sha256 = archive.sha256(context.agent_archive)
@@ -67,7 +52,7 @@ class Conversation:
             said = callback.first_contact(body)
             await self._installed()
             async with self._store.writing() as tx:
-                seen = await self._look(tx, machine_id)
+                seen = await self._knowledge.look(tx, machine_id)
                 return await self._contacted(tx, seen, said)
         except (Unaccepted, Malformed) as refusal:
             return await self._refuse(machine_id, str(refusal), source)
@@ -125,16 +110,15 @@ class Conversation:
 
     async def _quiet(self, machine_id: str, message: Message) -> bytes | None:
         """The answer to a message that changes nothing; None when it has an effect."""
-        async with self._store.reading() as tx:
-            seen = await self._look(tx, machine_id)
-            last = self._memory.last(seen.machine.id, seen.agent)
-            said = self._verified(message, seen, last)
-            if said is None:
-                return last.answer if last else b""
-            extra = self._without_effect(said, seen)
-            if extra is None:
-                return None
-            answer = await self._answer(tx, seen, int(message.counter), extra)
+        seen = await self._knowledge.of(machine_id)
+        last = self._memory.last(seen.machine.id, seen.agent)
+        said = self._verified(message, seen, last)
+        if said is None:
+            return last.answer if last else b""
+        extra = self._without_effect(said, seen)
+        if extra is None:
+            return None
+        answer = await self._answer(seen, int(message.counter), extra)
         self._store.heartbeats.beat(seen.machine.id, self._clock.now())
         counted = Last(int(message.counter), message.digest, answer)
         if self._memory.count(seen.machine.id, counted, PERSIST_EVERY):
@@ -155,13 +139,15 @@ class Conversation:
     async def _effective(self, machine_id: str, message: Message) -> bytes:
         """The effect and the counter in one transaction; verified in it, since others may race."""
         async with self._store.writing() as tx:
-            seen = await self._look(tx, machine_id)
+            seen = await self._knowledge.look(tx, machine_id)
             last = self._memory.last(seen.machine.id, seen.agent)
             said = self._verified(message, seen, last)
             if said is None:
                 return last.answer if last else b""
             extra = await self._take_effect(tx, seen, said)
-            answer = await self._answer(tx, seen, int(message.counter), extra)
+            if isinstance(said, callback.OrderDone):
+                seen = replace(seen, orders=await self._store.orders.pending(tx, seen.machine.id))
+            answer = await self._answer(seen, int(message.counter), extra)
             counted = Last(int(message.counter), message.digest, answer)
             await self._persist(tx, seen.machine.id, counted)
         self._memory.persisted(seen.machine.id, counted)
@@ -186,8 +172,7 @@ class Conversation:
         return {}
 
     async def _order_done(self, tx: Tx, seen: Seen, said: callback.OrderDone) -> None:
-        pending = await self._store.orders.pending(tx, seen.machine.id)
-        if not any(order.id == said.order_id for order in pending):
+        if not any(order.id == said.order_id for order in seen.orders):
             return  # told before, or an order that is not this machine's
         order = await self._store.orders.done(
             tx, said.order_id, said.ok, said.message, machine=seen.machine.id
@@ -206,11 +191,11 @@ class Conversation:
         if effect.why is not None:
             await self._store.leases.wake(tx, cluster_key(seen.cluster.id), effect.why)
 
-    async def _answer(self, tx: Tx, seen: Seen, counter: int, extra: Mapping[str, Any]) -> bytes:
+    async def _answer(self, seen: Seen, counter: int, extra: Mapping[str, Any]) -> bytes:
         """Every answer tells the living API servers and carries the pending orders, signed."""
         orders = [
             {"id": order.id, "kind": order.kind, "arguments": dict(order.arguments)}
-            for order in await self._store.orders.pending(tx, seen.machine.id)
+            for order in seen.orders
         ]
         key = (await self._installed()).signing_key_pem
         signed = call_back.orders_text(seen.machine.id, counter, orders)
@@ -226,20 +211,6 @@ class Conversation:
         await self._store.agents.advance(
             tx, machine, counted.counter, counted.digest, counted.answer
         )
-
-    async def _look(self, tx: Tx, machine_id: str) -> Seen:
-        known = lookup.uuid(machine_id)
-        # Only the canonical text: the path is part of what was signed.
-        machine = None
-        if known is not None and known == machine_id:
-            machine = await self._store.machines.get(tx, MachineId(known))
-        if machine is None:
-            raise Unaccepted("no such machine")
-        cluster = await self._store.clusters.get(tx, machine.cluster)
-        if cluster is None:
-            raise Unaccepted("its cluster is not known")
-        neighbours = await self._store.machines.of_cluster(tx, cluster.id, gone=True)
-        return Seen(machine, cluster, neighbours, await self._store.agents.get(tx, machine.id))
 
     def _verified(self, message: Message, seen: Seen, last: Last | None) -> CallBack | None:
         """What the message says; None for the repeat of the last one. Raises Unaccepted."""

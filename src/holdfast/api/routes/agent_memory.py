@@ -1,7 +1,7 @@
 """What the call-back routes remember between requests: counters not yet persisted, and a limit.
 
-Both are bounded: counters exist only for machines whose signature was verified, the limit for the
-newest claimed ids.
+Both are bounded: counters exist only for machines whose signature was verified and that are not
+silent for long, the limit for the newest claimed ids.
 """
 
 from collections import OrderedDict
@@ -14,6 +14,8 @@ from holdfast.store.agents import AgentRow
 
 RECORDED_PER_MINUTE = 10  # refusals of one claimed machine
 ALL_PER_MINUTE = 60
+SILENT = timedelta(hours=1)
+KEPT = 1000  # machines that are remembered before any is forgotten
 CLAIMED = 1000  # ids that the limit remembers
 
 
@@ -33,6 +35,7 @@ class Memory:
         self._clock = clock
         self._last: dict[MachineId, Last] = {}
         self._persisted_at: dict[MachineId, datetime] = {}
+        self._limit = KEPT
         self._refused: OrderedDict[str, list[float]] = OrderedDict()
         self._all_refused: list[float] = []
 
@@ -57,7 +60,17 @@ class Memory:
         if now - self._persisted_at.get(machine, now - every) < every:
             return False
         self._persisted_at[machine] = now
+        if len(self._last) > self._limit:
+            self._forget_silent(now)
         return True
+
+    def _forget_silent(self, now: datetime) -> None:
+        """Machines that are gone say nothing; one that speaks again is known by its row."""
+        for machine, at in list(self._persisted_at.items()):
+            if now - at > SILENT:
+                del self._persisted_at[machine]
+                self._last.pop(machine, None)
+        self._limit = max(KEPT, 2 * len(self._last))
 
     def persisted(self, machine: MachineId, last: Last) -> None:
         """It was written in its effect's own transaction."""

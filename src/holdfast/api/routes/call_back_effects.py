@@ -53,7 +53,7 @@ def joining(machine: Machine, now: datetime) -> Effect:
     if machine.joining_at is not None:
         return Effect()
     event = _event(machine, "MachineJoining", f"machine joins as {machine.role.value}")
-    return Effect(replace(machine, joining_at=now), (event,), Why.USER)
+    return Effect(replace(machine, joining_at=now), (event,))  # no pass could do anything about it
 
 
 def of(said: CallBack, machine: Machine, machines: Sequence[Machine], now: datetime) -> Effect:
