@@ -4,7 +4,7 @@ One listing a minute serves all clusters of an account. It is some seconds old: 
 that all is as wanted, and nothing else. Who wants to change something asks the cloud itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ YOUNG = timedelta(seconds=90)  # it is made anew each minute; a slow one may be 
 @dataclass(frozen=True, slots=True)
 class _Listing:
     at: datetime
-    things: Mapping[ClusterId, Sequence[Seen]]
+    things: dict[ClusterId, list[Seen]]
 
 
 @dataclass(slots=True)
@@ -51,3 +51,8 @@ class Listings:
         if known is None or now - known.at > YOUNG:
             return None
         return known.things.get(cluster, ())
+
+    def drop(self, cluster: ClusterId) -> None:
+        """Forget a cluster that is gone."""
+        for listing in self._known.values():
+            listing.things.pop(cluster, None)

@@ -31,4 +31,4 @@ async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
         choice.unfilled,
         pauses,
     )
-    return await record.everything(evidence, held, world)
+    return await record.everything(evidence, reached.recorded.things, held, world)

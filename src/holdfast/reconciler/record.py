@@ -1,6 +1,6 @@
 """Records a pass in one guarded commit: things, intents, status, events, certificate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from holdfast.model.action import Create, Delete, Plan, Result
 from holdfast.model.certificate import CertificateState, DeletionCertificate, RemovedThing
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
-from holdfast.model.ids import ResourceName
+from holdfast.model.ids import ProviderId, ResourceName
 from holdfast.model.names import cloud_of
 from holdfast.model.observed import Life, Observed, Seen
 from holdfast.model.resource import Address, is_doubled_by_repeat, kind
@@ -39,13 +39,16 @@ PASSING = {"Unavailable", "Throttled", "KubeUnreachable", "Waiting"}
 QUIET = PASSING - {"Waiting"}  # told once they last; what a drain waits for is told at once
 
 
-async def everything(evidence: Evidence, held: Held, world: World) -> Again:
-    """Save what the pass found and did; returns when to come back."""
+async def everything(evidence: Evidence, known: Sequence[Thing], held: Held, world: World) -> Again:
+    """Save what the pass found and did; returns when to come back.
+
+    known  the things that were recorded when the pass began: nobody but passes writes them
+    """
     cluster, now = evidence.cluster, world.clock.now()
     conditions = status.conditions(evidence, now)
     phase = status.phase(evidence, conditions)
     async with world.store.guarded(held.lease) as tx:
-        await _things(evidence, tx, world, now)
+        await _things(evidence, {thing.id: thing for thing in known}, tx, world)
         await _intents(evidence, tx, world)
         calls_at = _delete_calls_at(evidence, now)
         end = await _removal(replace(cluster, delete_calls_at=calls_at), evidence, tx, world)
@@ -84,6 +87,7 @@ async def _forget(cluster: Cluster, world: World) -> None:
     world.told.drop(cluster.id)
     world.pauses.drop(cluster.id)
     world.reached.note(cluster.id, is_reached=False)
+    world.listings.drop(cluster.id)
     await world.kubes.drop(cluster.id)
 
 
@@ -98,10 +102,11 @@ def _come_back(
     return Again(min(max(wait, status.PROGRESS), status.ON_PERSON), Why.TICK)
 
 
-async def _things(evidence: Evidence, tx: Tx, world: World, now: datetime) -> None:
+async def _things(
+    evidence: Evidence, known: Mapping[ProviderId, Thing], tx: Tx, world: World
+) -> None:
     """What was seen is seen, what is terminal or missing long enough is removed."""
-    observed, cluster = evidence.observed, evidence.cluster
-    known = {t.id: t for t in await world.store.things.of_cluster(tx, cluster.id)}
+    observed, cluster, now = evidence.observed, evidence.cluster, world.clock.now()
     seen = {s.id: s for s in (*observed.things.values(), *observed.surplus)}
     rows = [_thing(cluster, s, now) for s in seen.values() if s.life is not Life.GONE]
     gone = {s.id for s in seen.values() if s.life is Life.GONE and s.id in known}
