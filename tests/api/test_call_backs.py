@@ -564,3 +564,34 @@ def test_the_clock_of_a_machine_may_be_a_little_off() -> None:
         assert answer.status_code == 200
 
     play()
+
+
+@story
+async def test_quiet_messages_are_answered_without_a_query(world: World) -> None:
+    await world.worker.contact()
+    await world.worker.call("may-join")
+    reads: list[str] = []
+    reading = world.platform.store.reading
+
+    def counted() -> Any:
+        reads.append("reading")
+        return reading()
+
+    world.platform.store.reading = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        world.platform.clock.turn(1)
+        assert (await world.worker.call("may-join"))["join"] is False
+        await world.worker.call("heartbeat")
+    assert reads == []
+
+
+@story
+async def test_what_is_remembered_of_a_machine_ends_with_the_commit_that_changes_it(
+    world: World,
+) -> None:
+    """A machine that was written off is refused from that commit on, however well it is known."""
+    await world.worker.contact()
+    await world.worker.call("heartbeat")
+    await world.change(world.worker, written_off_at=world.platform.clock.now())
+    refused = await world.worker.send(*world.worker.message("heartbeat"))
+    assert refused.status_code == 403
