@@ -6,7 +6,17 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import control_plane, create, delete, demo_start, disk, figure, heal, idle
+from benchmarks import (
+    control_plane,
+    create,
+    delete,
+    demo_start,
+    disk,
+    figure,
+    heal,
+    idle,
+    thousand_clusters,
+)
 from benchmarks.figure import Figure
 from holdfast_sandbox.machines import image, probe
 
@@ -18,6 +28,7 @@ ALL: dict[str, ModuleType] = {
     "idle": idle,
     "disk": disk,
     "demo_start": demo_start,
+    "thousand_clusters": thousand_clusters,
 }
 
 

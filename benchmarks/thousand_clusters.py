@@ -39,7 +39,9 @@ LOOK = 5.0  # virtual seconds between two looks
 LIMIT = 4 * HOUR
 
 
-def measure(clusters: int, accounts: int, seed: int) -> Sequence[Figure]:
+def measure(
+    clusters: int = CLUSTERS, accounts: int = ACCOUNTS, seed: int = SEED
+) -> Sequence[Figure]:
     """Many clusters first, then hours of a single one in a world of its own."""
     disk.template()
     papers.certificates()
