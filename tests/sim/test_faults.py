@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.sim.cloud import Sim, play
 
-from holdfast.model.observed import Life, Seen
+from holdfast.model.observed import Blind, Life, Seen
 from holdfast.providers import errors
 from holdfast.providers.sim import machines, truth
 from holdfast.providers.sim.faults import Fault, FaultTable, Kind
@@ -168,7 +168,8 @@ def test_a_listing_without_a_whole_answer_is_blind(kind: Kind) -> None:
         sim = Sim()
         await sim.build(sim.wanted())
         sim.fault(kind, verb="observe", thing="VirtualMachine", value=1, count=1)
-        assert await sim.blind() == {"VirtualMachine": "Unavailable"}
+        machines = {"VirtualMachine", "ChallengeTag"}  # one listing shows both
+        assert await sim.blind() == dict.fromkeys(machines, "Unavailable")
         assert await sim.blind() == {}
 
     play(story)
@@ -192,7 +193,11 @@ def test_an_outage_of_a_zone_leaves_the_rest_alone() -> None:
         with pytest.raises(errors.Unavailable, match=sim.zone):
             await sim.make(wanted[sim.machine(0)], seen)
         await sim.make(wanted[sim.name("network")], seen)
-        assert await sim.blind() == {}
+        blind = [one for one in await sim.see() if isinstance(one, Blind)]
+        assert {one.zone for one in blind} == {sim.zone}
+        assert await sim.blind() == dict.fromkeys(("VirtualMachine", "Subnet"), "Unavailable")
+        hidden = {name for name in seen if name not in await sim.things()}
+        assert hidden == {name for name in seen if name.endswith(f"/subnet/{sim.zone}")}
 
     play(story)
 
@@ -207,7 +212,7 @@ def test_an_outage_of_a_region_is_blindness_everywhere_and_ends_at_its_time() ->
         sim.fault(Kind.OUTAGE, region=sim.region, since=soon, until=later)
         assert await sim.blind() == {}
         await sim.clock.sleep(301)
-        assert len(await sim.blind()) == 14
+        assert len(await sim.blind()) == 15
         assert await sim.things() == {}
         with pytest.raises(errors.Unavailable):
             await sim.provider.catalogue(sim.region)

@@ -18,7 +18,7 @@ from holdfast.providers.sim.things import Thing
 from holdfast.providers.sim.world import World
 
 Answer = Seen | Blind | Foreign
-ZONAL = {"VirtualMachine", "Subnet"}
+ZONAL = frozenset({"VirtualMachine", "Subnet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ def _read(line: Line, listings: Iterable[str], cluster: ClusterId) -> Reading:
 def _blind_zones(line: Line, facts: Facts, listing: str) -> Iterable[Blind]:
     """Zones that a listing says nothing of, although it answers for the others."""
     world, site = line.world, line.site
-    if not ZONAL & {facts.thing, *facts.also}:
+    kinds = ZONAL & {facts.thing, *facts.also}
+    if not kinds:
         return
     if not world.faults.somewhere(Kind.OUTAGE, facts, world.moment()):
         return
@@ -96,7 +97,6 @@ def _blind_zones(line: Line, facts: Facts, listing: str) -> Iterable[Blind]:
         there = replace(facts, zone=zone)
         if world.faults.find((Kind.OUTAGE,), there, world.moment()) is not None:
             refused = refusal(site.cloud, Why.LATER, f"list {listing}", f"{zone} does not answer")
-            kinds = frozenset((facts.thing, *facts.also))
             yield Blind(kinds, str(refused), type(refused).__name__, site.cloud, zone)
 
 
