@@ -388,3 +388,12 @@ def test_the_breaker_is_released_with_a_reason_only(terminal: Terminal) -> None:
 
 def test_regions_are_listed(terminal: Terminal) -> None:
     assert terminal("region", "list", "--output", "name").out.splitlines()[0] == "eu-central"
+
+
+def test_one_cloud_takes_no_wireguard_and_the_error_says_so(terminal: Terminal) -> None:
+    assert terminal("credentials", "add", "prod").code == 0
+    words = ("cluster", "create", "web", "--credentials", "prod", "--yes", "--vpn", "fullMesh")
+    said = terminal(*words)
+    assert said.code != 0
+    assert "network.vpn.wireGuard" in said.err
+    assert terminal(*words[:-1], "ring").code == 2

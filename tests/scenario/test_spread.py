@@ -1,11 +1,15 @@
 """Zones and clouds: what is held back, that it is said, and that the breaker is what holds it."""
 
+from dataclasses import replace
+
 import pytest
 
+from holdfast.model.offering import Cloud
 from holdfast.planner.rules import Rules
+from holdfast.providers.sim.faults import Fault, Kind
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.run import play
-from holdfast.simulation.world import Settings
+from holdfast.simulation.world import Settings, Simulation
 
 
 @pytest.mark.fault("F38", "S")
@@ -33,4 +37,21 @@ def test_without_the_breaker_the_same_story_breaks() -> None:
 @pytest.mark.parametrize("name", ["outage-zone", "outage-cloud"])
 def test_a_part_that_is_out_of_sight_is_left_alone_and_the_rest_goes_on(name: str) -> None:
     outcome = play(name, Settings(heartbeats=Heartbeats.LIGHT), restarts=False)
+    assert outcome.is_good, outcome.breaches
+
+
+@pytest.mark.parametrize("cloud", list(Cloud))
+@pytest.mark.parametrize(("kind", "seconds"), [(Kind.LOST_RESPONSE, 20.0), (Kind.LATE, 400.0)])
+def test_a_create_without_an_answer_keeps_no_second_machine_on_any_cloud(
+    cloud: Cloud, kind: Kind, seconds: float
+) -> None:
+    """By token, by name, and where there is neither by the look before the second call."""
+
+    def unanswered(world: Simulation) -> None:
+        for thing in ("VirtualMachine", "Network"):
+            fault = Fault(kind, cloud=cloud.value, verb="create", thing=thing, value=seconds)
+            world.clouds.faults.add(replace(fault, count=1))
+
+    settings = Settings(heartbeats=Heartbeats.LIGHT)
+    outcome = play("create-clouds", settings, unanswered, restarts=False)
     assert outcome.is_good, outcome.breaches
