@@ -7,6 +7,7 @@ COMMANDS = {
     "cluster": ("holdfast.cli.cluster:app", "create, watch, use and delete clusters"),
     "machine": ("holdfast.cli.machine:app", "machines of a cluster"),
     "credentials": ("holdfast.cli.credentials:app", "credentials of your cloud accounts"),
+    "installation": ("holdfast.cli.installation:app", "does the platform act or only observe"),
     "region": ("holdfast.cli.region:app", "regions in which clusters can be made"),
     "serve": ("holdfast.local.serve:serve", "run the platform: API and reconciler"),
     "sandbox": ("holdfast.local.sandbox:app", "a cloud on this machine, for trying things out"),

@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     concurrency: int = Field(
         default=20, ge=1, description="Passes of different clusters that run at once."
     )
+    observe_only: bool = Field(
+        default=False,
+        description="Start observe-only: passes look and plan, nothing is done before "
+        "`holdfast installation release`. For a database from a backup.",
+    )
     regions: Annotated[dict[str, dict[str, str]], NoDecode] = Field(
         default_factory=dict,
         description="Overrides of the region groups: "

@@ -107,7 +107,17 @@ class World:
     master: Agent
     worker: Agent
 
-    async def machine(self, agent: Agent) -> Machine:
+    async def another_control_plane(self) -> Machine:
+        """One that is lost; it never speaks."""
+        known = await self.machine(self.master)
+        made = replace(
+            known, id=MachineId("00000002" + known.id[8:]), name="web-3", private_ip=None
+        )
+        async with self.platform.store.writing() as tx:
+            await self.platform.store.machines.save(tx, made)
+        return made
+
+    async def machine(self, agent: Agent | Machine) -> Machine:
         async with self.platform.store.reading() as tx:
             found = await self.platform.store.machines.get(tx, agent.id)
         assert found is not None
@@ -503,12 +513,13 @@ def test_a_signed_but_malformed_message_is_refused(body: bytes) -> None:
 @story
 async def test_orders_travel_signed_and_are_done_once(world: World) -> None:
     order_key = (await world.master.contact()).json()["orderKey"]
+    lost = await world.another_control_plane()
     order = Order(
         id="o1",
         cluster=world.cluster,
         machine=world.master.id,
         kind="remove-etcd-member",
-        arguments={"machineId": world.worker.id, "name": "web-2", "peerIp": "10.10.0.9"},
+        arguments={"machineId": lost.id, "name": lost.name, "peerIp": "10.10.0.9"},
         created_at=world.platform.clock.now(),
     )
     async with world.platform.store.writing() as tx:
@@ -521,10 +532,10 @@ async def test_orders_travel_signed_and_are_done_once(world: World) -> None:
     assert (await world.worker.call("heartbeat"))["orders"] == []
     await world.worker.call("order-done", orderId="o1", ok=True, message="not mine")
     assert (await world.master.call("heartbeat"))["orders"] != []
-    assert (await world.machine(world.worker)).member_removed_at is None
+    assert (await world.machine(lost)).member_removed_at is None
     answer = await world.master.call("order-done", orderId="o1", ok=True, message="removed")
     assert answer["orders"] == []
-    assert (await world.machine(world.worker)).member_removed_at is not None
+    assert (await world.machine(lost)).member_removed_at is not None
     await world.master.call("order-done", orderId="o1", ok=False, message="again")
     events = [event for event in await world.events() if event.startswith("Order")]
     assert len(events) == 1

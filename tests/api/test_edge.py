@@ -11,6 +11,8 @@ from tests.api.platform import Platform, a_credentials, story
 GUARDED = [
     ("GET", "/v1/regions"),
     ("GET", "/v1/auth/tokens"),
+    ("GET", "/v1/installation"),
+    ("POST", "/v1/installation/release"),
     ("GET", "/v1/credentials"),
     ("POST", "/v1/credentials"),
     ("GET", "/v1/credentials/x"),
@@ -31,8 +33,14 @@ GUARDED = [
     ("GET", "/v1/kubernetes/clusters/x/resources"),
     ("GET", "/v1/kubernetes/clusters/x/deletion-certificate"),
     ("POST", "/v1/kubernetes/clusters/x/trigger-reconcile"),
+    ("POST", "/v1/kubernetes/clusters/x/breaker-release"),
     ("GET", "/v1/kubernetes/clusters/x/nodes"),
+    ("POST", "/v1/kubernetes/clusters/x/nodes"),
+    ("POST", "/v1/kubernetes/clusters/x/nodes:plan"),
+    ("POST", "/v1/kubernetes/clusters/x/nodes:update"),
+    ("POST", "/v1/kubernetes/clusters/x/nodes:replace"),
     ("GET", "/v1/kubernetes/clusters/x/nodes/y"),
+    ("DELETE", "/v1/kubernetes/clusters/x/nodes/y"),
 ]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.wire.credentials import Credentials, CredentialsCheck, CredentialsList
     from holdfast.wire.event import ClusterEventList, FeedbackEventList
     from holdfast.wire.health import Health
+    from holdfast.wire.installation import Installation
     from holdfast.wire.node import Node, NodeList
     from holdfast.wire.node_change import NodesPreview
     from holdfast.wire.plan import ClusterPlan, ClusterPreview
@@ -94,6 +95,17 @@ def credentials_path(credentials: str, *rest: str) -> str:
 def health() -> "Call[Health]":
     """Is the platform alive."""
     return Call("GET", "/v1/health", "health:Health")
+
+
+def get_installation() -> "Call[Installation]":
+    """Does it act, and what waits for a release."""
+    return Call("GET", "/v1/installation", "installation:Installation")
+
+
+def release_installation(clusters: Sequence[str] | None = None) -> "Call[Installation]":
+    """Let the platform act again, on all clusters or on those of these ids."""
+    body = {} if clusters is None else {"clusters": list(clusters)}
+    return Call("POST", "/v1/installation/release", "installation:Installation", body=body)
 
 
 def list_regions() -> "Call[RegionList]":

@@ -48,6 +48,7 @@ def serve(
     listen_host: str | None = None,
     listen_port: int | None = None,
     ready_file: Path | None = None,
+    observe_only: bool = False,
 ) -> int:
     """Run the platform: API and reconciler, until SIGINT or SIGTERM.
 
@@ -63,8 +64,11 @@ def serve(
         Port the API listens on; 0 takes a free one.
     ready_file
         Written once requests are served: JSON with url, ca_file, token_file and pid.
+    observe_only
+        Look and plan, and do nothing before `holdfast installation release`.
     """
     given = {"data_dir": data_dir, "listen_host": listen_host, "listen_port": listen_port}
+    given["observe_only"] = observe_only or None
     try:
         settings = Settings.load(**{k: v for k, v in given.items() if v is not None})
         listener = server.listen(settings.listen_host, settings.listen_port)
@@ -165,6 +169,11 @@ async def _world(parts: _Parts, ca: KeyPair, agent: bytes, port: int) -> World:
     settings = parts.settings
     async with parts.store.writing() as tx:
         installation = await parts.store.installation.get_or_make(tx)
+        if settings.observe_only:
+            await parts.store.observe_only.enter(tx, "asked for at the start")
+        state = await parts.store.observe_only.state(tx)
+    if state is not None:
+        _log.warning("observe-only", since=state.since.isoformat(), reason=state.reason)
     return World(
         store=parts.store,
         engine=parts.engine,

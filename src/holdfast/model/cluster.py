@@ -16,6 +16,8 @@ class Cluster:
     of the API server, known once it is reserved. `delete_calls_at` is when the last delete call
     was made: the consistency window of the deletion certificate starts there.
     `breaker_released_at` is when a user last said that machines which look broken are lost.
+    `observe_only`: passes look and plan, and nothing leaves the platform before a person
+    releases it.
     """
 
     id: ClusterId
@@ -27,6 +29,7 @@ class Cluster:
     created_at: datetime
     conditions: tuple[Condition, ...] = ()
     reconcile_paused: bool = False
+    observe_only: bool = False
     endpoint: str | None = None
     reconciled_at: datetime | None = None
     delete_asked_at: datetime | None = None

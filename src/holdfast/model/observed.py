@@ -121,12 +121,15 @@ class Observed:
     """Everything one pass saw.
 
     `things` has at most one thing a name; more of the same name are `surplus` and must go.
-    `kube` is None when the cluster's API did not answer; `kube_error` then says why.
+    `unrecorded` are machines of ours, among `things`, that no record of ours was ever made of: the
+    database is older than they are. `kube` is None when the cluster's API did not answer;
+    `kube_error` then says why.
     """
 
     things: Mapping[ResourceName, Seen] = field(default_factory=dict)
     surplus: tuple[Seen, ...] = ()
     foreign: tuple[Foreign, ...] = ()
+    unrecorded: tuple[Seen, ...] = ()
     unsure: Mapping[ResourceName, Unsure] = field(default_factory=dict)
     blind: tuple[Blind, ...] = ()
     machines: Mapping[MachineId, Machine] = field(default_factory=dict)

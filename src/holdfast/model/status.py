@@ -41,6 +41,7 @@ class ConditionType(StrEnum):
     CLOUD_REACHABLE = "CloudReachable"  # False: blind or refused; the message says which and why
     CREDENTIALS_VALID = "CredentialsValid"
     BREAKER_CLOSED = "BreakerClosed"
+    RELEASED = "Released"  # False: observe-only, a person must release it before anything is done
     UNBLOCKED = "Unblocked"  # False: something foreign is in the way; the message names it
 
 

@@ -19,7 +19,9 @@ from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Observed
 from holdfast.model.offering import Cloud, Offering, OfferingKey
+from holdfast.model.resource import VirtualMachine
 from holdfast.model.spec import NodeRequest
+from holdfast.planner.adoption import adoptable, adopted
 from holdfast.planner.health import Health, health
 from holdfast.planner.leaving import departed, leave
 from holdfast.planner.preview import ROOT_DISK_GIB, offering_for, zone_for
@@ -78,6 +80,9 @@ def choose(
     lost, events = _written_off(observed, verdicts, now)
     machines = _with(observed.machines, lost)
     machines = _with(machines, failed(lost, machines))
+    taken_in = _taken_in(cluster, observed, machines, market, identities, now)
+    machines = _with(machines, taken_in)
+    events += [_adoption(machine) for machine in taken_in]
     second = rollout(cluster.spec, machines, observed, rules).start
     unfilled = []
     for request in cluster.spec.nodes:
@@ -134,6 +139,28 @@ def _written_off(
         message = f"{machine.role.value} {machine.name} is lost: {verdict.reason}{log}"
         events.append(NewEvent("MachineLost", message, machine.name, Severity.ERROR))
     return changed, events
+
+
+def _taken_in(
+    cluster: Cluster,
+    observed: Observed,
+    machines: Machines,
+    market: Market,
+    identities: Identities,
+    now: datetime,
+) -> list[Machine]:
+    """Living machines without a record, for requests whose own machine is lost."""
+    found: dict[MachineId, Machine] = {}
+    for request in cluster.spec.nodes if observed.unrecorded else ():
+        region = market.regions.get(request.cloud)
+        if staying(request.id, machines) or region is None:
+            continue
+        seen = adoptable(request, observed.unrecorded, machines.keys() | found.keys(), region)
+        if seen is not None and isinstance(seen.resource, VirtualMachine):
+            nonce_hash = identities.nonce_hash(seen.resource.machine)
+            machine = adopted(cluster, request, seen, observed, nonce_hash, now)
+            found[machine.id] = machine
+    return list(found.values())
 
 
 def _elsewhere(
@@ -223,6 +250,15 @@ def _chosen(machine: Machine, market: Market) -> NewEvent:
         "MachineChosen",
         f"[{key.cloud.value.upper()}] {machine.role.value} name={machine.name}: "
         f"{key.instance_type} {key.capacity_type.value} in {key.zone}{price}",
+        machine.name,
+    )
+
+
+def _adoption(machine: Machine) -> NewEvent:
+    return NewEvent(
+        "MachineAdopted",
+        f"[{machine.offering.cloud.value.upper()}] {machine.role.value} name={machine.name}: "
+        f"{machine.provider_id} has no record and is wanted; it is taken in",
         machine.name,
     )
 

@@ -14,6 +14,7 @@ from holdfast.model.spec import ClusterSpec
 from holdfast.model.status import ClusterPhase, Condition, ConditionType
 from holdfast.model.wake import Again, Why
 from holdfast.planner.decision import blind_words
+from holdfast.planner.intended import Step
 from holdfast.planner.pace import Pause
 
 SETTLED = timedelta(hours=1)
@@ -39,6 +40,7 @@ class Evidence:
     held_back: tuple[Waiting, ...] = ()  # by open breakers
     unfilled: tuple[str, ...] = ()
     pauses: tuple[Pause, ...] = ()  # what was refused and waits
+    intended: tuple[Step, ...] = ()  # what a cluster that is only observed would have done
 
 
 def conditions(evidence: Evidence, now: datetime) -> tuple[Condition, ...]:
@@ -50,6 +52,7 @@ def conditions(evidence: Evidence, now: datetime) -> tuple[Condition, ...]:
         _cloud(evidence),
         _credentials(evidence),
         _breaker(evidence),
+        _released(evidence),
         _unblocked(evidence),
     ]
     before = {condition.type: condition for condition in evidence.cluster.conditions}
@@ -114,6 +117,14 @@ def _breaker(evidence: Evidence) -> Found:
     return ConditionType.BREAKER_CLOSED, "Open", message
 
 
+def _released(evidence: Evidence) -> Found:
+    message = ""
+    if evidence.cluster.observe_only:
+        count = len(evidence.intended)
+        message = f"observe-only: waiting for release; {count} steps would be taken"
+    return ConditionType.RELEASED, "ObserveOnly", message
+
+
 def _unblocked(evidence: Evidence) -> Found:
     lasting = [p for p in evidence.pauses if p.on_person and p.error not in TOLD_ELSEWHERE]
     told = {pause.subject for pause in evidence.pauses}
@@ -160,6 +171,7 @@ def _untroubled(status: Mapping[ConditionType, bool]) -> bool:
             ConditionType.CLOUD_REACHABLE,
             ConditionType.CREDENTIALS_VALID,
             ConditionType.BREAKER_CLOSED,
+            ConditionType.RELEASED,
             ConditionType.UNBLOCKED,
         )
     )
@@ -185,6 +197,8 @@ def come_back(evidence: Evidence, now_conditions: Sequence[Condition], now: date
     """Progress: at once. Waiting: soon, and later the longer nothing changes. Settled: later."""
     if any(result.is_done for result in evidence.results):
         return Again(PROGRESS, Why.USER)
+    if evidence.cluster.observe_only:
+        return Again(LONGEST, Why.TICK)
     if evidence.cluster.reconcile_paused and not evidence.cluster.is_deleting:
         return Again(SETTLED, Why.TICK)
     paused = {pause.subject for pause in evidence.pauses}

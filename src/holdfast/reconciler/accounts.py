@@ -13,15 +13,18 @@ from holdfast.model.account import Account
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import ClusterId, CredentialsId, ProviderId, cluster_key
 from holdfast.model.observed import Blind, Foreign, Life, Seen
+from holdfast.model.resource import kind
 from holdfast.model.wake import Again, Why
 from holdfast.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
 from holdfast.providers.port import Provider, Scope
 from holdfast.reconciler.world import Held, World
 from holdfast.store.credentials import CredentialsRow
+from holdfast.store.orphans import Orphan
 
 LISTING = timedelta(minutes=1)
 CATALOGUE = timedelta(hours=1)
 AFTER_REFUSAL = timedelta(minutes=15)
+LIVING = {Life.PENDING, Life.PRESENT}
 AFTER_SILENCE = timedelta(seconds=5)
 NO_VERDICT = (Unavailable, Throttled, OutcomeUnknown)
 
@@ -48,7 +51,7 @@ async def account_pass(credentials: CredentialsId, held: Held, world: World) -> 
     if row.error:
         return Again(AFTER_REFUSAL, Why.TICK)
     await _catalogues(row, provider, held, world)
-    await _shared_listing(row, provider, world)
+    await _shared_listing(row, provider, held, world)
     return Again(LISTING, Why.TICK)
 
 
@@ -106,10 +109,13 @@ async def _catalogues(row: CredentialsRow, provider: Provider, held: Held, world
             await world.store.regions.save(tx, row.id, found)
 
 
-async def _shared_listing(row: CredentialsRow, provider: Provider, world: World) -> None:
+async def _shared_listing(
+    row: CredentialsRow, provider: Provider, held: Held, world: World
+) -> None:
     """List everything of this installation in the regions that clusters of the account use."""
     async with world.store.reading() as tx:
         clusters = await world.store.clusters.of_credentials(tx, row.id)
+        known_orphans = {orphan.id for orphan in await world.store.orphans.list(tx)}
         standing = await world.store.things.standing(tx, row.id)
     for region, mine in sorted(_by_region(row, clusters).items()):
         scope = Scope(world.installation.id, ClusterId(""), "", region)
@@ -121,7 +127,10 @@ async def _shared_listing(row: CredentialsRow, provider: Provider, world: World)
             continue
         world.listings.put(row.id, region, found, began)
         await _wake_changed(mine, standing, found, world)
-        await _report_orphans(row, clusters, found, world)
+        if not any(isinstance(part, Blind) for part in found):
+            orphans = await _orphans(row, region, clusters, found, world)
+            if orphans or known_orphans:
+                await _record_orphans(row, region, orphans, held, world)
 
 
 def _by_region(row: CredentialsRow, clusters: Iterable[Cluster]) -> dict[str, list[ClusterId]]:
@@ -156,26 +165,49 @@ async def _wake_changed(
             await world.store.leases.wake(tx, cluster_key(cluster), Why.USER)
 
 
-async def _report_orphans(
+async def _orphans(
     row: CredentialsRow,
+    region: str,
     clusters: Iterable[Cluster],
     found: Iterable[Seen | Blind | Foreign],
     world: World,
-) -> None:
-    """Things with our installation's tag whose cluster is unknown: shown, never touched here."""
+) -> list[Orphan]:
+    """Things with our installation's tag whose cluster is unknown or gone."""
     mine = {cluster.id for cluster in clusters}
-    things = (p for p in found if isinstance(p, Seen) and p.life is not Life.GONE)
-    others = [thing for thing in things if thing.cluster not in mine]
+    living = [part for part in found if isinstance(part, Seen) and part.life in LIVING]
+    others = [part for part in living if part.cluster not in mine]
     if not others:
-        return
+        return []
     async with world.store.reading() as tx:
         known = set(await world.store.clusters.ids(tx))
-    for part in others:
-        if part.cluster not in known:
-            _log.warning(
-                "orphan",
-                credentials=row.id,
-                id=part.id,
-                name=part.resource.name,
-                cluster=part.cluster,
-            )
+    return [
+        Orphan(
+            credentials=row.id,
+            id=part.id,
+            region=region,
+            name=part.resource.name,
+            kind=kind(part.resource),
+            cluster=part.cluster,
+            made_at=part.created_at,
+            first_seen_at=world.clock.now(),
+        )
+        for part in others
+        if part.cluster not in known
+    ]
+
+
+async def _record_orphans(
+    row: CredentialsRow, region: str, orphans: Sequence[Orphan], held: Held, world: World
+) -> None:
+    """Orphans are shown and never touched. One of a cluster that no record knows, a deleted one
+    neither, was made by records that are lost: from then on the platform only observes."""
+    async with world.store.guarded(held.lease) as tx:
+        before = {orphan.id for orphan in await world.store.orphans.list(tx)}
+        await world.store.orphans.seen(tx, row.id, region, orphans)
+        for orphan in orphans:
+            if orphan.id in before:
+                continue
+            _log.warning("orphan", id=orphan.id, name=orphan.name, cluster=orphan.cluster)
+            if await world.store.clusters.get(tx, orphan.cluster) is None:
+                reason = f"{orphan.id} has our tags, and no record knows cluster {orphan.cluster}"
+                await world.store.observe_only.enter(tx, reason)

@@ -32,7 +32,7 @@ from holdfast.store.errors import LeaseLost
 from holdfast.store.intents import Intent
 from holdfast.store.orders import Order
 
-AT_ONCE = 16  # calls in flight for one cluster
+AT_ONCE = 16  # calls in flight for one cluster, to clouds and to its own API
 WAITING = "Waiting"  # the "error" of an action that was begun and goes on by itself
 
 
@@ -40,15 +40,16 @@ async def everything(
     cluster: Cluster, plan: Plan, observed: Observed, reached: Reach, held: Held, world: World
 ) -> tuple[Result, ...]:
     """What became of each action. A failed action is a result; only LeaseLost ends the pass."""
-    if cluster.reconcile_paused and not cluster.is_deleting:
+    if cluster.observe_only or (cluster.reconcile_paused and not cluster.is_deleting):
         return ()
     tokens = _Tokens(cluster.id, observed, Counter(t.name for t in reached.recorded.things))
     intents = await _save_intents(cluster, plan.actions, tokens, held, world)
     calls = _Calls(cluster, observed, reached, intents, held, world)
-    gate = asyncio.Semaphore(AT_ONCE)
+    clouds, kubernetes = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     async def one(action: Action) -> Result:
-        async with gate:
+        # Drains have a deadline: they must not stand in line behind calls that a cloud slows down.
+        async with clouds if isinstance(action, Create | Delete) else kubernetes:
             return await calls.make(action)
 
     try:

@@ -50,14 +50,18 @@ class Loop:
 
     async def _passed(self, key: EngineKey, held: Held) -> tuple[bool, Again]:
         started = self._world.clock.monotonic()
+        limit = asyncio.timeout(PASS_LIMIT)
         try:
-            async with asyncio.timeout(PASS_LIMIT):
+            async with limit:
                 again = await self._pass(key, held)
         except LeaseLost as lost:
             _log.warning("pass ended", key=key, error=str(lost))
             return False, Again(LATER, Why.RETRY)
         except Exception:  # noqa: BLE001  (the one place: a sick cluster must not end the loop)
-            _log.exception("pass failed", key=key)
+            if limit.expired():
+                _log.warning("pass ended", key=key, error=f"not done within {PASS_LIMIT:.0f} s")
+            else:
+                _log.exception("pass failed", key=key)
             return False, Again(LATER, Why.RETRY)
         took = self._world.clock.monotonic() - started
         _log.debug("pass", key=key, seconds=round(took, 3), again=again.after.total_seconds())
@@ -81,9 +85,12 @@ class Loop:
             await self._world.clock.sleep(RESCAN)
 
 
-async def run(world: World, owner: str, concurrency: int) -> None:
-    """Serve passes until cancelled; leases of an earlier process are cleared first."""
-    cleared = await world.store.leases.clear_all()
+async def run(world: World, owner: str, concurrency: int, *, alone: bool = True) -> None:
+    """Serve passes until cancelled.
+
+    `alone`: no other process serves the database, so leases of an earlier one are cleared first.
+    """
+    cleared = await world.store.leases.clear_all() if alone else 0
     if cleared:
         _log.info("cleared leases of an earlier process", count=cleared)
     loop = Loop(world, owner)

@@ -12,7 +12,7 @@ from holdfast.model.ids import MachineId, ResourceName
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Observed, Seen, Unsure
 from holdfast.model.offering import Cloud
-from holdfast.model.resource import Role
+from holdfast.model.resource import Role, VirtualMachine
 from holdfast.model.spec import CloudSpec
 from holdfast.planner.control_plane import lost_members
 from holdfast.planner.desired import API_PORT
@@ -103,6 +103,7 @@ def fold(
         things=things,
         surplus=surplus,
         foreign=tuple(part for part in found if isinstance(part, Foreign)),
+        unrecorded=unrecorded(things.values(), recorded),
         unsure=unsure(things, recorded, now, world.rules),
         blind=blind,
         machines=machines,
@@ -130,6 +131,17 @@ def one_each(
         elif thing.life is not Life.GONE:
             surplus.append(thing)
     return things, tuple(surplus)
+
+
+def unrecorded(things: Iterable[Seen], recorded: Recorded) -> tuple[Seen, ...]:
+    """Machines without a record. Each is recorded before it is asked for, and stays recorded."""
+    return tuple(
+        seen
+        for seen in things
+        if isinstance(seen.resource, VirtualMachine)
+        and seen.resource.machine not in recorded.used
+        and seen.life is not Life.GONE
+    )
 
 
 def unsure(

@@ -5,7 +5,7 @@ from holdfast.model.wake import Again
 from holdfast.planner import check, status
 from holdfast.planner.decision import decide
 from holdfast.planner.pace import paced
-from holdfast.reconciler import apply, glance, observe, record, scale
+from holdfast.reconciler import apply, glance, observe, observe_only, record, scale
 from holdfast.reconciler.world import Held, World
 
 
@@ -14,10 +14,12 @@ async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
     reached = await observe.reach(cluster, world)
     seen = await glance.settled(cluster, reached, held, world)
     seen = seen or await observe.everything(cluster, reached, world)
+    cluster = await observe_only.recognised(cluster, seen, reached, held, world)
     choice, observed = await scale.machines(cluster, seen, reached, held, world)  # saved now
     now = world.clock.now()
     wanted = decide(cluster, choice.machines, observed, world.rules, now, choice.held_back)
-    plan = paced(wanted, world.pauses.of(cluster.id), world.droughts.now(now), now)
+    allowed = paced(wanted, world.pauses.of(cluster.id), world.droughts.now(now), now)
+    plan, intended = await observe_only.shown(cluster, choice, observed, allowed, world)
     check.invariants(plan, observed, cluster, world.installation.id)  # raises, never repairs
     results = await apply.everything(cluster, plan, observed, reached, held, world)
     pauses = world.pauses.note(cluster.id, wanted, results, world.clock.now())
@@ -30,5 +32,6 @@ async def reconcile(cluster: Cluster, held: Held, world: World) -> Again:
         choice.held_back,
         choice.unfilled,
         pauses,
+        intended,
     )
     return await record.everything(evidence, reached.recorded.things, held, world)

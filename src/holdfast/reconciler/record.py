@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from holdfast.identity import signatures
-from holdfast.model.action import Create, Delete, Plan, Result
+from holdfast.model.action import Create, Delete, Result
 from holdfast.model.certificate import CertificateState, DeletionCertificate, RemovedThing
 from holdfast.model.cluster import Cluster
 from holdfast.model.event import NewEvent, Severity
@@ -19,6 +19,7 @@ from holdfast.planner import status, words
 from holdfast.planner.absence import is_over
 from holdfast.planner.removal import Removal, removal
 from holdfast.planner.status import Evidence
+from holdfast.reconciler.shown import shown
 from holdfast.reconciler.world import Held, World
 from holdfast.store.database import Tx
 from holdfast.store.things import Thing
@@ -71,13 +72,15 @@ async def everything(evidence: Evidence, known: Sequence[Thing], held: Held, wor
             reconciled_at=now,
             delete_calls_at=calls_at,
             deleted_at=now if deleted else None,
-            plan=shown(evidence.plan, evidence.results),
+            plan=shown(evidence),
         )
         again = Again(status.SETTLED, Why.TICK)
         if not deleted:
             again = _come_back(evidence, conditions, end, now)
+        mark = await world.store.marks.raised(tx) if evidence.results else None
         again = await held.finish(tx, again)
     held.is_finished = True
+    await world.store.marks.keep(mark)
     if deleted:
         await _forget(cluster, world)
     return again
@@ -275,23 +278,3 @@ def _phase_event(
         bad = phase in {ClusterPhase.FAILED, ClusterPhase.WARNING}
         severity = Severity.ERROR if bad else Severity.INFO
         yield NewEvent("Phase", f"[Cluster] status={phase.value}", cluster.spec.name, severity)
-
-
-def shown(plan: Plan, results: Iterable[Result]) -> dict[str, object]:
-    """The plan as the API shows it: what was done now, what failed, what waits and why."""
-    return {
-        "actions": [
-            {
-                "action": type(result.action).__name__,
-                "subject": words.subject(result.action),
-                "words": words.done(result.action),
-                "error": result.error,
-                "message": result.message,
-            }
-            for result in results
-        ],
-        "waiting": [
-            {"subject": w.subject, "reason": w.reason, "onPerson": w.on_person}
-            for w in plan.waiting
-        ],
-    }

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from itertools import count
+from uuid import UUID, uuid5
 
 from holdfast.identity import pki
 from holdfast.model.account import Region
@@ -10,8 +12,9 @@ from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
 from holdfast.model.observed import Observed
 from holdfast.model.offering import Cloud
+from holdfast.model.spec import NodeRequest
 from holdfast.planner.facts import learned
-from holdfast.planner.machines import Choice, Identities, Market, choose
+from holdfast.planner.machines import Choice, Fresh, Identities, Market, choose
 from holdfast.reconciler.observe import PKI, Reach
 from holdfast.reconciler.world import Held, World
 from holdfast.store.database import Tx
@@ -25,12 +28,14 @@ async def machines(
     """The choice, and what was observed with the machines as they are now recorded.
 
     One commit: facts, verdicts, new machines and the events that tell of them; none when there
-    is nothing to save.
+    is nothing to save. A cluster that is only observed saves nothing: it shows the choice.
     """
     now = world.clock.now()
     facts, told = learned(seen, world.rules, now)
     observed = replace(seen, machines={**seen.machines, **{m.id: m for m in facts}})
     choice = await _choice(cluster, observed, reached, world)
+    if cluster.observe_only:
+        return choice, replace(observed, machines=choice.machines)
     changed = {machine.id: machine for machine in (*facts, *choice.changed)}
     needs_keys = reached.recorded.pki is None and not cluster.is_deleting
     if changed or needs_keys:
@@ -59,10 +64,23 @@ async def _choice(cluster: Cluster, observed: Observed, reached: Reach, world: W
         return Choice(observed.machines, (), (), (), ())
     now = world.clock.now()
     market = Market(await regions(cluster, world), world.droughts.now(now))
-    identities = Identities(
-        lambda _: MachineId(world.chance.uuid()), world.nonce_hash, reached.recorded.used
-    )
+    fresh = _shown(cluster) if cluster.observe_only else _drawn(world)
+    identities = Identities(fresh, world.nonce_hash, reached.recorded.used)
     return choose(cluster, observed, market, identities, world.rules, now)
+
+
+def _drawn(world: World) -> Fresh:
+    return lambda _: MachineId(world.chance.uuid())
+
+
+def _shown(cluster: Cluster) -> Fresh:
+    """Identities that are only shown: the same in each pass, so that the same is shown."""
+    number = count(1)
+
+    def fresh(request: NodeRequest) -> MachineId:
+        return MachineId(str(uuid5(UUID(cluster.id), f"{request.id}/{next(number)}")))
+
+    return fresh
 
 
 async def _merged(

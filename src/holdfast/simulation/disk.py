@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,12 +20,28 @@ from holdfast.simulation import time
 from holdfast.simulation.effects import NOBODY, through
 from holdfast.store import direct
 from holdfast.store.database import Database
+from holdfast.store.marks import Mark
 from holdfast.store.migrate import migrate
 from holdfast.store.session import Row, Session
 
 URL = "sqlite+aiosqlite://"
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class MarkBeside:
+    """The mark that lies apart from the database: a backup that is put back does not change it."""
+
+    mark: Mark | None = None
+
+    async def read(self) -> Mark | None:
+        """The mark."""
+        return self.mark
+
+    async def write(self, mark: Mark) -> None:
+        """Replace it."""
+        self.mark = mark
 
 
 class Disk:
@@ -37,6 +54,7 @@ class Disk:
             check_same_thread=False,
             cached_statements=direct.STATEMENTS,
         )
+        self.beside = MarkBeside()
         self.hub = hub
         self.turn = asyncio.Lock()
         if template is not None:
@@ -52,6 +70,16 @@ class Disk:
         if self.raw.in_transaction:
             self.raw.rollback()
         self.turn = asyncio.Lock()
+
+    def backup(self) -> sqlite3.Connection:
+        """A copy of what is committed now."""
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.raw.backup(copy)
+        return copy
+
+    def put_back(self, backup: sqlite3.Connection) -> None:
+        """The database becomes what it was at the time of a backup; no process may run."""
+        backup.backup(self.raw)
 
     def close(self) -> None:
         """Nobody needs it any more."""

@@ -63,6 +63,7 @@ class Outside:
     rules: Rules
     vault_key: bytes
     concurrency: int = CONCURRENCY
+    alone: bool = True
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Process:
         clock = outside.clock
         database = outside.disk.database(lambda: self.is_alive)
         vault = Vault([outside.vault_key], chance)
-        self.store = Store(database, vault, clock, chance)
+        self.store = Store(database, vault, clock, chance, beside=outside.disk.beside)
         self.engine = MemoryEngine(clock, chance)
         self.world: World | None = None
 
@@ -151,10 +152,18 @@ class Process:
             raise RuntimeError("the process has not started")
         owner = f"simulated:{self.number}"
         return [
-            loop.run(self.world, owner, self._outside.concurrency),
+            loop.run(self.world, owner, self._outside.concurrency, alone=self._outside.alone),
             watch.heartbeats(self.world),
             watch.nodes(self.world),
         ]
+
+    def freeze(self) -> None:
+        """It is not scheduled any more; to everybody else it looks as if it thought."""
+        self._tenant.freeze()
+
+    def thaw(self) -> None:
+        """It goes on, and does not know that time has passed."""
+        self._tenant.thaw()
 
     def die(self) -> None:
         """It is gone, with all its tasks; what was not committed is lost. Ends the caller too,

@@ -11,7 +11,8 @@ import contextvars
 import random
 import threading
 import uuid
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -38,6 +39,7 @@ class Tenant:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_dead = False
+        self.held: list[asyncio.Handle] | None = None  # what it would do next, while it is frozen
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._limit = _MANY
 
@@ -51,6 +53,21 @@ class Tenant:
     def living(self) -> list["asyncio.Task[Any]"]:
         """Those that have not ended."""
         return [task for task in self._tasks if not task.done()]
+
+    def freeze(self) -> None:
+        """It is not scheduled any more, as a stopped process; called inside of it, the task that
+        calls goes on to its next wait."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop) and self.held is None:
+            self.held = []
+            loop.hold(self)
+
+    def thaw(self) -> None:
+        """It goes on as if nothing had been, and every timer of it is over."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop) and self.held is not None:
+            held, self.held = self.held, None
+            loop.let_go(held)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> "asyncio.Task[Any]":
         """Start a task of this tenant, whoever asks for it."""
@@ -92,6 +109,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._in_threads = 0
         self._woken = threading.Event()
         self.owes: list[Callable[[], int]] = []
+        self._ready: deque[asyncio.Handle]
         super().__init__()
         self._selector = self  # the base class asks it for events: `select` below
         self.set_task_factory(_numbered)  # type: ignore[arg-type]
@@ -131,6 +149,36 @@ class VirtualLoop(asyncio.BaseEventLoop):
         finally:
             self._in_threads -= 1
 
+    def hold(self, tenant: Tenant) -> None:
+        """Take what is ready of a tenant out of the queue; more of it is kept apart."""
+        for place, handle in enumerate(self._ready):
+            context: contextvars.Context = getattr(handle, "_context")  # noqa: B009  (not in its types)
+            owner = context.get(_TENANT)
+            if owner is tenant and tenant.held is not None:
+                tenant.held.append(handle)
+                # The loop counted what is ready before it began: the place must stay taken.
+                self._ready[place] = asyncio.Handle(_nothing, (), self, context)
+        self.call_soon = self._call_soon_or_hold  # type: ignore[method-assign, assignment]
+
+    def let_go(self, handles: Iterable[asyncio.Handle]) -> None:
+        """Queue what was kept apart."""
+        self._ready.extend(handles)
+
+    def _call_soon_or_hold(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """In the place of `call_soon` once a tenant was ever frozen: the usual way is hot."""
+        context = context or contextvars.copy_context()
+        owner = context.get(_TENANT)
+        if owner is None or owner.held is None:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        owner.held.append(handle)
+        return handle
+
     def _answered(self, _: object) -> None:
         self._in_threads -= 1
 
@@ -140,6 +188,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Another thread has put something into the loop."""
         self._woken.set()
+
+
+def _nothing() -> None:
+    """In the place of what a frozen tenant would have done."""
 
 
 def _numbered(

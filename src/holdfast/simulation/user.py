@@ -128,6 +128,16 @@ class User:
         path = f"/v1/credentials/{self.credentials[cloud]}/secret"
         await self.asked("PUT", path, {"credentials": json.dumps(secret)})
 
+    async def installation(self) -> dict[str, Any]:
+        """Whether the platform acts, and what waits for a release."""
+        found: dict[str, Any] = await self.asked("GET", "/v1/installation")
+        return found
+
+    async def release(self, *clusters: ClusterId) -> None:
+        """Let the platform act again, on all clusters or on these."""
+        body = {"clusters": list(clusters)} if clusters else {}
+        await self.asked("POST", "/v1/installation/release", body)
+
     async def cluster(self, cluster: ClusterId) -> dict[str, Any]:
         """The cluster as the API shows it."""
         found: dict[str, Any] = await self.asked("GET", f"{CLUSTERS}/{cluster}")

@@ -14,7 +14,7 @@ from holdfast.planner.breaker import Place, allowance, words
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Facts, Fault, Kind
 from holdfast.simulation.machines import Guest
-from holdfast.simulation.time import EPOCH
+from holdfast.simulation.time import EPOCH, tenant
 
 if TYPE_CHECKING:
     from holdfast.simulation.world import Simulation
@@ -84,8 +84,8 @@ class Watch:
     def _one_writer(self, effect: Effect) -> None:
         row = self.world.disk.raw.execute(LEASE, (f"cluster:{effect.cluster}",)).fetchone()
         owner, until = row or (None, None)
-        process = self.world.process
-        mine = f"simulated:{process.number}" if process else ""
+        issuer = tenant()
+        mine = f"simulated:{issuer.name.rpartition(' ')[2]}" if issuer else ""
         if owner != mine:
             self._breach("I11", f"{effect.label} by {mine} while {owner} holds the lease")
         elif until is None or _moment(until) < self.world.clock.now():

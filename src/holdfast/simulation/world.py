@@ -89,6 +89,7 @@ class Simulation:
         self.user = User(self)
         self.taps: list[Callable[[Sent, Reply], None]] = []  # who overhears agents
         self.process: Process | None = None
+        self.frozen: list[Process] = []  # others on the same disk, that stood still once
         self._started = 0
         self._rising: asyncio.Task[None] | None = None
         self._vault_key = self.chance.bytes(32)
@@ -119,6 +120,23 @@ class Simulation:
     async def restart(self) -> None:
         """Start the platform on what is on the disk; a process that still runs dies before."""
         await self.crash()
+        await self._start(alone=True)
+
+    async def stand_in(self) -> None:
+        """The process that runs is frozen; another one on the same database takes its place."""
+        if self.process is not None:
+            self.transcript.note(f"process {self.process.number} stands still")
+            self.process.freeze()
+            self.frozen.append(self.process)
+        await self._start(alone=False)
+
+    def thaw(self) -> None:
+        """What was frozen goes on, beside the process that took its place."""
+        for process in self.frozen:
+            self.transcript.note(f"process {process.number} goes on")
+            process.thaw()
+
+    async def _start(self, *, alone: bool) -> None:
         self._started += 1
         outside = Outside(
             self.clock,
@@ -129,6 +147,7 @@ class Simulation:
             self.settings.rules,
             self._vault_key,
             self.settings.concurrency,
+            alone,
         )
         chance = self.chance.fork(f"process {self._started}")
         self.process = Process(self._started, outside, chance)
@@ -153,9 +172,12 @@ class Simulation:
         if self._rising is not None and self._rising is not asyncio.current_task():
             self._rising.cancel()
         self._rising = None
-        if self.process is not None:
-            await self.process.buried()
-            self.process = None
+        for process in (*self.frozen, *([self.process] if self.process is not None else [])):
+            process.thaw()
+            process.die()
+            await process.buried()
+        self.frozen.clear()
+        self.process = None
 
     # What agents meet
 

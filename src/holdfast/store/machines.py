@@ -18,6 +18,7 @@ _GET = select(machines).where(_ROW.id == bindparam("of"))
 _IN_ORDER = select(machines).order_by(_ROW.chosen_at, _ROW.id)
 _OF_CLUSTER = _IN_ORDER.where(_ROW.cluster == bindparam("of"))
 _LIVING_OF_CLUSTER = _OF_CLUSTER.where(_ROW.gone_at.is_(None))
+_CONTROL_PLANES = _OF_CLUSTER.where(_ROW.role == Role.CONTROL_PLANE.value)
 _LIVING = _IN_ORDER.where(_ROW.gone_at.is_(None))
 _PLAIN = tuple(each.name for each in fields(Machine) if each.name not in {"role", "offering"})
 
@@ -40,6 +41,11 @@ class Machines:
         """A cluster's machines in the order in which they were chosen; with `gone`, those too."""
         query = _OF_CLUSTER if gone else _LIVING_OF_CLUSTER
         return tuple(await tx.values(query, _machine, of=cluster))
+
+    async def control_planes(self, tx: Tx, cluster: ClusterId) -> tuple[Machine, ...]:
+        """A cluster's control planes, gone ones too, in the order in which they were chosen."""
+        rows = await tx.rows(_CONTROL_PLANES, of=cluster)
+        return tuple(_machine(row) for row in rows)
 
     async def by_cluster(self, tx: Tx) -> dict[ClusterId, tuple[Machine, ...]]:
         """The machines of all clusters that are not gone, in one query."""

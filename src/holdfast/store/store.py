@@ -26,8 +26,11 @@ from holdfast.store.intents import Intents
 from holdfast.store.leases import Lease, Leases
 from holdfast.store.lockfile import LockFile
 from holdfast.store.machines import Machines
+from holdfast.store.marks import Beside, MarkFile, Marks
 from holdfast.store.migrate import migrate
+from holdfast.store.observe_only import ObserveOnly
 from holdfast.store.orders import Orders
+from holdfast.store.orphans import Orphans
 from holdfast.store.refusals import Refusals
 from holdfast.store.regions import Regions
 from holdfast.store.rotation import rewrap
@@ -50,6 +53,7 @@ class Store:
         clock: Clock,
         chance: Chance,
         lock: LockFile | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.database = database
         self.feed = Feed()
@@ -69,6 +73,9 @@ class Store:
         self.tokens = Tokens(clock, chance)
         self.installation = Installations(vault, clock, chance)
         self.refusals = Refusals(clock)
+        self.observe_only = ObserveOnly(clock, self.events, self.leases)
+        self.orphans = Orphans()
+        self.marks = Marks(clock, beside)
         self._vault = vault
         self._lock = lock
         self._listeners: list[WakeListener] = []
@@ -147,23 +154,38 @@ async def open_store(url: str, vault: Vault, clock: Clock, chance: Chance) -> St
     """
     database = Database(url)
     file = database.file
-    lock = None
+    lock = beside = None
     if file is not None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = LockFile(file)
-    return await started(Store(database, vault, clock, chance, lock))
+        lock, beside = LockFile(file), MarkFile(file)
+    return await started(Store(database, vault, clock, chance, lock, beside))
 
 
 async def started(store: Store) -> Store:
     """Bring a new store's database up to date and expect the agents that it knows.
 
-    Raises UnusableDatabase; the store is closed then.
+    A database that is older than what was done with it starts observe-only. Raises
+    UnusableDatabase; the store is closed then.
     """
     try:
         await migrate(store.database)
+        await _judged(store)
         async with store.reading() as tx:
             store.heartbeats.expect(await store.agents.heard(tx))
     except BaseException:
         await store.close()
         raise
     return store
+
+
+async def _judged(store: Store) -> None:
+    """Nothing is done on the word of an old database before a person has looked."""
+    async with store.reading() as tx:
+        verdict = await store.marks.judged(tx)
+    if verdict is None:
+        return
+    if verdict.doubt:
+        async with store.writing() as tx:
+            await store.observe_only.enter(tx, verdict.doubt)
+            await store.marks.settle(tx, verdict.mark)
+    await store.marks.keep(verdict.mark)

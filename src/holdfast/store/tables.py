@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -77,6 +78,9 @@ installation = Table(
     Column("id", Text, primary_key=True),
     Column("signing_key", LargeBinary, nullable=False),  # sealed
     Column("created_at", Instant, nullable=False),
+    Column("mark", BigInteger, nullable=False, server_default="0"),  # see store/marks
+    Column("observe_only_since", Instant),
+    Column("observe_only_reason", Text),
 )
 
 platform_secrets = Table(
@@ -138,6 +142,7 @@ clusters = Table(
     Column("deleted_at", Instant),
     Column("plan", Text),
     Column("event_seq", BigInteger, nullable=False, server_default="0"),
+    Column("observe_only", Boolean, nullable=False, server_default=false()),
 )
 Index(
     "uq_clusters_folded_living",
@@ -310,4 +315,17 @@ refusals = Table(
     Column("machine", Text, nullable=False, index=True),
     Column("reason", Text, nullable=False),
     Column("source", Text, nullable=False),
+)
+
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("credentials", Text, ForeignKey("credentials.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("region", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("made_at", Instant),
+    Column("first_seen_at", Instant, nullable=False),
 )

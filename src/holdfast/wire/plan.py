@@ -81,12 +81,25 @@ class PlannedWait(Document):
     on_person: bool = False
 
 
+class IntendedStep(Document):
+    """What a cluster that is only observed would do; `hourly` is what it adds in USD per hour."""
+
+    action: str
+    subject: str
+    words: str = ""
+    hourly: str = "0"
+
+
 class ClusterPlan(Document):
-    """The last pass's decision and what the machines cost; without `at` there was no pass yet."""
+    """The last pass's decision and what the machines cost; without `at` there was no pass yet.
+
+    `intended` is there while the cluster is only observed: what a release would set going.
+    """
 
     at: Moment | None = None
     actions: list[PlannedAction] = Field(default_factory=list)
     waiting: list[PlannedWait] = Field(default_factory=list)
+    intended: list[IntendedStep] | None = None
     cost: Cost | None = None
 
 

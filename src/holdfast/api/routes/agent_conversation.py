@@ -79,6 +79,8 @@ class Conversation:
         claim = Claim(said.nonce, said.public_key, said.cloud, said.proof, at)
         verdict = first_contact.verify(claim, await self._known(tx, seen), now)
         key = cluster_key(seen.cluster.id)
+        if seen.cluster.observe_only and isinstance(verdict, Accepted) and not verdict.is_repeat:
+            verdict = NotYet(effects.OBSERVE_ONLY)
         if isinstance(verdict, NotYet):
             await self._store.leases.wake(tx, key, Why.USER)
             return JSONResponse({"message": "not yet"}, 425, {"Retry-After": "1"})
@@ -164,11 +166,11 @@ class Conversation:
             if keys is None:
                 return effects.wait("the cluster's keys are not made yet")
             await self._apply(tx, seen, effects.joining(seen.machine, now))
-            return joining.answer(seen.machine, seen.neighbours, seen.cluster, keys, now)
+            return joining.answer(seen.machine, seen.control_planes, seen.cluster, keys, now)
         if isinstance(said, callback.OrderDone):
             await self._order_done(tx, seen, said)
             return {}
-        await self._apply(tx, seen, effects.of(said, seen.machine, seen.neighbours, now))
+        await self._apply(tx, seen, effects.of(said, seen.machine, seen.control_planes, now))
         return {}
 
     async def _order_done(self, tx: Tx, seen: Seen, said: callback.OrderDone) -> None:
@@ -179,7 +181,7 @@ class Conversation:
         )
         if order is None:
             return
-        lost = effects.removed_member(order, said, seen.neighbours, self._clock.now())
+        lost = effects.removed_member(order, said, seen.control_planes, self._clock.now())
         if lost is not None:
             await self._store.machines.save(tx, lost)
         await self._apply(tx, seen, effects.order_done(order.kind, said, seen.machine))
@@ -192,16 +194,20 @@ class Conversation:
             await self._store.leases.wake(tx, cluster_key(seen.cluster.id), effect.why)
 
     async def _answer(self, seen: Seen, counter: int, extra: Mapping[str, Any]) -> bytes:
-        """Every answer tells the living API servers and carries the pending orders, signed."""
+        """Every answer tells the living API servers and carries the pending orders, signed.
+
+        The orders of a cluster that is only observed wait with it.
+        """
         orders = [
             {"id": order.id, "kind": order.kind, "arguments": dict(order.arguments)}
             for order in seen.orders
+            if not seen.cluster.observe_only
         ]
         key = (await self._installed()).signing_key_pem
         signed = call_back.orders_text(seen.machine.id, counter, orders)
         whole = {
             **extra,
-            "backends": effects.backends(seen.neighbours),
+            "backends": effects.backends(seen.control_planes),
             "orders": orders,
             "ordersSignature": signatures.sign(key, signed),
         }
@@ -232,8 +238,10 @@ class Conversation:
 
     def _waits_for(self, seen: Seen) -> str | None:
         cluster = seen.cluster
+        if cluster.observe_only:
+            return effects.OBSERVE_ONLY
         return effects.waits_for(
-            seen.machine, seen.neighbours, cluster.endpoint, is_deleting=cluster.is_deleting
+            seen.machine, seen.control_planes, cluster.endpoint, is_deleting=cluster.is_deleting
         )
 
     async def _refuse(self, machine_id: str, reason: str, source: str) -> Response:

@@ -28,17 +28,17 @@ class Seen:
 
     machine: Machine
     cluster: Cluster
-    neighbours: tuple[Machine, ...]  # all of the cluster, gone ones included
+    control_planes: tuple[Machine, ...]  # of its cluster, gone ones included
     agent: AgentRow | None
     orders: tuple[Order, ...]  # not reported on yet
 
 
 @dataclass(slots=True)
 class _Kept:
-    """Of one cluster; machines share the rows of their neighbours."""
+    """Of one cluster; machines share the rows of their control planes."""
 
     cluster: Cluster
-    neighbours: tuple[Machine, ...]
+    control_planes: tuple[Machine, ...]
     seen: dict[MachineId, Seen] = field(default_factory=dict)
 
 
@@ -81,15 +81,15 @@ class Knowledge:
         return Seen(
             machine=machine,
             cluster=cluster,
-            neighbours=await self._store.machines.of_cluster(tx, cluster.id, gone=True),
+            control_planes=await self._store.machines.control_planes(tx, cluster.id),
             agent=await self._store.agents.get(tx, machine.id),
             orders=await self._store.orders.pending(tx, machine.id),
         )
 
     def _keep(self, seen: Seen) -> None:
         home = seen.cluster.id
-        kept = self._kept.setdefault(home, _Kept(seen.cluster, seen.neighbours))
-        shared = replace(seen, cluster=kept.cluster, neighbours=kept.neighbours)
+        kept = self._kept.setdefault(home, _Kept(seen.cluster, seen.control_planes))
+        shared = replace(seen, cluster=kept.cluster, control_planes=kept.control_planes)
         kept.seen[seen.machine.id] = shared
         self._home[seen.machine.id] = home
 

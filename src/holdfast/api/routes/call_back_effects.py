@@ -21,6 +21,7 @@ from holdfast.wire.callback import CallBack
 API_PORT = 6443
 SHOWN_LOG = 600  # characters of a failed step's output that its event shows
 ENDING = {"terminate", "stop", "hibernate"}
+OBSERVE_ONLY = "the platform only observes until it is released"
 RETRY_SECONDS = 1.0  # between two questions whether a machine may join; each costs a signature
 
 # What a person follows; the other steps are in the machine's own journal.

@@ -1,5 +1,6 @@
 """Clusters: created, listed, read, deleted, reconciled on demand."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -101,7 +102,8 @@ def _changing(context: ApiContext, routes: APIRouter) -> None:
         message = f"[Cluster] creation requested name={spec.name}"
         async with store.writing() as tx:
             await drafts.still_there(context, tx, spec)
-            await store.clusters.create(tx, row)
+            waits = await store.observe_only.state(tx) is not None
+            await store.clusters.create(tx, replace(row, observe_only=waits))
             await store.events.append(tx, row.id, NewEvent("ClusterRequested", message, spec.name))
             await store.leases.wake(tx, cluster_key(row.id), Why.USER)
         nodes = lookup.shown(context, row, (), {})

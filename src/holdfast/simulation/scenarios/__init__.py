@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from holdfast.simulation.scenarios.change import CHANGE
+from holdfast.simulation.scenarios.fencing import FENCING
+from holdfast.simulation.scenarios.keys import KEYS
 from holdfast.simulation.scenarios.life import LIFE
 from holdfast.simulation.scenarios.loss import LOSS
+from holdfast.simulation.scenarios.restore import RESTORE
 from holdfast.simulation.scenarios.spread import SPREAD
 from holdfast.simulation.scenarios.story import Broken, Scenario
 from holdfast.simulation.scenarios.trouble import TROUBLE
@@ -16,7 +19,7 @@ from holdfast.simulation.scenarios.trouble import TROUBLE
 __all__ = ["SCENARIOS", "Broken", "Scenario", "UnknownScenario", "scenario"]
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {one.name: one for one in (*LIFE, *LOSS, *CHANGE, *TROUBLE, *SPREAD)}
+    {one.name: one for one in (*LIFE, *LOSS, *CHANGE, *TROUBLE, *SPREAD, *RESTORE, *FENCING, *KEYS)}
 )
 
 
