@@ -96,9 +96,11 @@ def test_what_was_asked_for_and_is_not_visible_is_unsure_since_then() -> None:
 
 def test_what_was_seen_and_is_missing_is_counted_from_the_first_time() -> None:
     first = doubts(recorded(things=(a_thing(),)))
-    assert first == {NETWORK: Unsure(AT + MINUTE, 1)}
+    assert first == {NETWORK: Unsure(AT + MINUTE, 1, is_young=True)}
+    old = doubts(recorded(things=(a_thing(),)), now=RULES.window(Cloud.AWS))
+    assert not old[NETWORK].is_young
     later = a_thing(missing_since=AT, missing_readings=4)
-    assert doubts(recorded(things=(later,))) == {NETWORK: Unsure(AT, 5)}
+    assert doubts(recorded(things=(later,))) == {NETWORK: Unsure(AT, 5, is_young=True)}
     assert doubts(recorded(things=(later,)), NETWORK) == {}
     assert doubts(recorded(things=(replace(later, removed_at=AT),))) == {}
 
@@ -107,7 +109,7 @@ def test_seen_before_and_asked_for_again_keeps_the_calls() -> None:
     intents = {NETWORK: Intent(ONE, NETWORK, "token", 1, AT, 2)}
     missing = a_thing(missing_since=AT - MINUTE, missing_readings=1)
     found = doubts(recorded(intents=intents, things=(missing,)))
-    assert found == {NETWORK: Unsure(AT, 2, 2)}
+    assert found == {NETWORK: Unsure(AT, 2, 2, is_young=True)}
 
 
 def folded(stage: Stage, *found: Seen | Blind | Foreign, **record: Any) -> Any:

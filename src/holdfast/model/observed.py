@@ -114,6 +114,7 @@ class Unsure:
     since: datetime
     readings: int
     calls: int = 0  # create calls made for it so far
+    is_young: bool = False  # it was first seen less than a window ago: listings may flicker
 
 
 @dataclass(frozen=True, slots=True)

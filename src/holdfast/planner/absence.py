@@ -37,9 +37,15 @@ def doubt(resource: Resource, observed: Observed, rules: Rules, now: datetime) -
     is_doubled = is_doubled_by_repeat(resource)
     if is_doubled and not is_over(unsure.since, unsure.readings, resource.name, rules, now):
         return Waiting(resource.name, "may be there already; waiting for the cloud to show it")
-    if unsure.calls and elapsed < _pause(unsure, rules, window):
-        return Waiting(resource.name, "asked for; waiting for the cloud to show it")
-    return None
+    lately = _lately(unsure, elapsed, rules, window)
+    return Waiting(resource.name, f"{lately}; waiting for the cloud to show it") if lately else None
+
+
+def _lately(unsure: Unsure, elapsed: timedelta, rules: Rules, window: timedelta) -> str:
+    """What happened so short a time ago that listings may not have settled; empty: nothing."""
+    if unsure.calls:
+        return "asked for" if elapsed < _pause(unsure, rules, window) else ""
+    return "was shown a moment ago" if unsure.is_young and elapsed < window * REPEATS[0] else ""
 
 
 def _pause(unsure: Unsure, rules: Rules, window: timedelta) -> timedelta:

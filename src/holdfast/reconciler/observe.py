@@ -10,6 +10,7 @@ from holdfast.kube.port import Kube, KubeAccess, KubeUnreachable
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId, ResourceName
 from holdfast.model.machine import Machine
+from holdfast.model.names import cloud_of
 from holdfast.model.observed import Blind, Foreign, KubeSeen, Life, Observed, Seen, Unsure
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role, VirtualMachine
@@ -162,6 +163,7 @@ def unsure(
                 max(since, asked.since) if asked else since,
                 thing.missing_readings + 1,
                 asked.calls if asked else 0,
+                now - thing.first_seen_at < rules.window(cloud_of(thing.name)),
             )
     return found
 

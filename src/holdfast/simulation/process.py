@@ -27,7 +27,7 @@ from holdfast.providers import errors
 from holdfast.providers.limits import Limits
 from holdfast.providers.port import Provider
 from holdfast.providers.sim.effects import Effect
-from holdfast.providers.sim.provider import SimProvider
+from holdfast.providers.sim.provider import Care, SimProvider
 from holdfast.providers.sim.world import World as Clouds
 from holdfast.reconciler import loop, watch
 from holdfast.reconciler.world import Kubes, Platform, World
@@ -64,6 +64,7 @@ class Outside:
     vault_key: bytes
     concurrency: int = CONCURRENCY
     alone: bool = True
+    care: Care = field(default_factory=Care)
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Connections:
 
     clouds: Clouds
     limits: Limits
+    care: Care
     _known: dict[tuple[str, ...], Provider] = field(default_factory=dict)
 
     def provider(self, cloud: Cloud, secret: Mapping[str, str]) -> Provider:
@@ -81,7 +83,7 @@ class Connections:
             found = self.clouds.holder(cloud, secret)
             if found is None:
                 raise errors.CredentialsRejected("connect", "", "no account knows this key")
-            self._known[place] = SimProvider(self.clouds, *found, self.limits)
+            self._known[place] = SimProvider(self.clouds, *found, self.limits, self.care)
         return self._known[place]
 
 
@@ -127,7 +129,7 @@ class Process:
             chance=self._chance,
             rules=outside.rules,
             installation=installation,
-            providers=Connections(outside.clouds, Limits(outside.clock)),
+            providers=Connections(outside.clouds, Limits(outside.clock), outside.care),
             kubes=Kubes(outside.kube),
             platform=Platform(ADDRESS, archive.sha256(CA_PEM), archive.sha256(AGENT)),
             native_regions={

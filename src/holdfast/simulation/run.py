@@ -16,7 +16,7 @@ from structlog.typing import EventDict, WrappedLogger
 from holdfast.simulation import disk, invariants, papers
 from holdfast.simulation.effects import Done
 from holdfast.simulation.quiet import NotConverged
-from holdfast.simulation.scenarios import Broken, scenario
+from holdfast.simulation.scenarios import Broken, Scenario, scenario
 from holdfast.simulation.time import VirtualLoop
 from holdfast.simulation.watch import Breach, Watch
 from holdfast.simulation.world import Settings, Simulation
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def play(
-    name: str,
+    name: str | Scenario,
     settings: Settings | None = None,
     prepare: Prepare | None = None,
     *,
@@ -60,12 +60,13 @@ def play(
 ) -> Outcome:
     """Play a scenario to its end.
 
+    name      of one of SCENARIOS, or a scenario that is none of them
     prepare   is handed the world before the story begins: to add watchers or faults
     restarts  ends with a restart of the platform, which must find nothing to do (I13)
 
     Raises UnknownScenario, and what the story raises: then the run could not be played.
     """
-    story = scenario(name).story
+    told = name if isinstance(name, Scenario) else scenario(name)
     chosen = settings or Settings()
     disk.template()  # on loops and by chance of their own, before this one
     papers.certificates()
@@ -83,7 +84,7 @@ def play(
         reasons: tuple[str, ...] = ()
         breaches: list[Breach] = []
         try:
-            expected = await story(world)
+            expected = await told.story(world)
             breaches += invariants.check(world, expected)
             if restarts:
                 breaches += await invariants.stable_after_restart(world)
@@ -93,7 +94,7 @@ def play(
         except Broken as error:
             breaches.append(Breach(error.invariant, world.clock.monotonic(), str(error)))
         return Outcome(
-            scenario=name,
+            scenario=told.name,
             seed=chosen.seed,
             seconds=world.clock.monotonic(),
             effects=tuple(world.hub.done),

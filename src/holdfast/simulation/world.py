@@ -18,6 +18,7 @@ from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId, MachineId
 from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.planner.rules import Rules
+from holdfast.providers.sim.provider import Care
 from holdfast.providers.sim.world import Settings as CloudSettings
 from holdfast.providers.sim.world import World as Clouds
 from holdfast.simulation.agent import Durations, Heartbeats
@@ -49,6 +50,7 @@ class Settings:
     clouds      how the clouds behave; their seed is this one's
     rules       the platform's numbers, as its settings would fill them
     heartbeats  WHOLE, or the light form for long runs and many clusters
+    care        the drivers' safety rules; a test takes one out
     restart_after  seconds from the death of a process to the start of the next; None: never
     """
 
@@ -58,6 +60,7 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     heartbeats: Heartbeats = Heartbeats.WHOLE
     concurrency: int = CONCURRENCY
+    care: Care = field(default_factory=Care)
     restart_after: float | None = 5.0
     accounts: tuple[tuple[Cloud, str], ...] = ACCOUNTS
 
@@ -148,6 +151,7 @@ class Simulation:
             self._vault_key,
             self.settings.concurrency,
             alone,
+            self.settings.care,
         )
         chance = self.chance.fork(f"process {self._started}")
         self.process = Process(self._started, outside, chance)

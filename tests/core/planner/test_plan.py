@@ -228,6 +228,8 @@ UNSURE: list[tuple[str, ResourceName, Unsure, timedelta, bool, str]] = [
     ("a rule asked for a moment ago", API_RULE, Unsure(AT, 3, 1), 10 * SECOND, True, ""),
     ("a rule asked for twice", API_RULE, Unsure(AT, 3, 2), 30 * SECOND, False, "asked for"),
     ("a rule seen before and now missing", API_RULE, Unsure(AT, 1, 0), SECOND, True, ""),
+    ("a rule that flickers", API_RULE, Unsure(AT, 1, 0, True), SECOND, False, "shown a moment ago"),
+    ("a young rule that is gone", API_RULE, Unsure(AT, 1, 0, True), 10 * SECOND, True, ""),
     ("a rule asked for thrice", API_RULE, Unsure(AT, 3, 3), MINUTE, False, "asked for 3 times"),
     ("the same, after the alarm", API_RULE, Unsure(AT, 3, 3), 10 * WINDOW, True, ""),
     ("asked once more", API_RULE, Unsure(AT, 3, 4), 11 * WINDOW, False, "asked for 4 times"),
