@@ -10,6 +10,7 @@ COMMANDS = {
     "installation": ("holdfast.cli.installation:app", "does the platform act or only observe"),
     "region": ("holdfast.cli.region:app", "regions in which clusters can be made"),
     "serve": ("holdfast.local.serve:serve", "run the platform: API and reconciler"),
+    "simulate": ("holdfast.local.simulate:simulate", "what a bad day would do to a cluster"),
     "sandbox": ("holdfast.local.sandbox:app", "a cloud on this machine, for trying things out"),
 }
 TITLE = "Holdfast creates Kubernetes clusters in your own cloud accounts, and holds them."

@@ -92,6 +92,12 @@ class User:
         found = await self._made(CLUSTERS, name, body)
         return ClusterId(str(found["id"]))
 
+    async def request(self, body: dict[str, Any]) -> ClusterId:
+        """Have a cluster made with the keys of all connected clouds. Raises Refused."""
+        keys = list(self.credentials.values())
+        found = await self._made(CLUSTERS, body["name"], {**body, "cloudCredentialsIDs": keys})
+        return ClusterId(str(found["id"]))
+
     async def delete(self, cluster: ClusterId) -> None:
         """Have a cluster deleted; repeating is harmless."""
         await self.asked("DELETE", f"{CLUSTERS}/{cluster}")
