@@ -12,7 +12,7 @@ from holdfast.model.ids import MachineId, ProviderId, ResourceName
 from holdfast.model.observed import Blind, Foreign, Life, Seen, Unsure
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
-from holdfast.reconciler.observe import Recorded, fold, one_each, unsure
+from holdfast.reconciler.observe import Recorded, fold, ghosts, one_each, unsure
 from holdfast.store.intents import Intent
 from holdfast.store.orders import Order
 from holdfast.store.things import Thing
@@ -201,3 +201,15 @@ async def test_blind_readings_do_not_count(stage: Stage) -> None:
         await look(stage)
     assert (await rows(stage))[vm.id].missing_readings == 0
     assert worker.id in {m.id for m in await stage.machines() if m.is_wanted}
+
+
+def test_a_machine_that_went_while_the_api_was_silent_is_seen_by_its_node() -> None:
+    """Its Node object would stay for ever otherwise: nobody else knows that it must go."""
+    worker = next(iter(MACHINES.values()))
+    gone = replace(worker, written_off_at=AT, gone_at=AT)
+    kube = WORLD.observed.kube
+    assert kube is not None
+    record = replace(recorded(), machines={}, gone=(gone,))
+    assert list(ghosts(record, kube)) == [gone.id]
+    assert ghosts(record, replace(kube, nodes={})) == {}
+    assert ghosts(record, None) == {}

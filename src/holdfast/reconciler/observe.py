@@ -40,6 +40,7 @@ class Recorded:
     things: Sequence[Thing]
     orders: Sequence[Order]
     pki: bytes | None
+    gone: Sequence[Machine] = ()
     used: frozenset[MachineId] = frozenset()  # ids that a machine has or had
 
 
@@ -98,7 +99,7 @@ def fold(
     now = world.clock.now()
     things, surplus = one_each([s for s in found if isinstance(s, Seen)], recorded.machines)
     blind = tuple(part for part in found if isinstance(part, Blind))
-    machines = _with_orders(recorded, now)
+    machines = {**ghosts(recorded, kube), **_with_orders(recorded, now)}
     agents = world.store.heartbeats.view()
     return Observed(
         things=things,
@@ -168,6 +169,12 @@ def unsure(
     return found
 
 
+def ghosts(recorded: Recorded, kube: KubeSeen | None) -> dict[MachineId, Machine]:
+    """Machines that went while the cluster's API was silent: their Node objects must go too."""
+    nodes = kube.nodes if kube is not None else {}
+    return {machine.id: machine for machine in recorded.gone if machine.name in nodes}
+
+
 def _with_orders(recorded: Recorded, now: datetime) -> dict[MachineId, Machine]:
     """A lost control plane's member is out once the order to take it out was carried out."""
     out = {
@@ -190,6 +197,7 @@ async def _recorded(cluster: Cluster, tx: Tx, world: World) -> Recorded:
     members = {machine.id for machine in lost_members(machines)}
     return Recorded(
         machines={m.id: m for m in machines if m.gone_at is None or m.id in members},
+        gone=tuple(m for m in machines if m.gone_at is not None),
         intents=await store.intents.of_cluster(tx, cluster.id),
         things=await store.things.of_cluster(tx, cluster.id),
         orders=await store.orders.of_cluster(tx, cluster.id),

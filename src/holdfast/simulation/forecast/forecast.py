@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from holdfast.kube.sim.objects import Deployment, Requests
+from holdfast.kube.sim.objects import Deployment, Requests, SimNode
 from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
@@ -25,6 +25,7 @@ from holdfast.simulation.world import ACCOUNT, Settings, Simulation
 LOOK = 5.0  # virtual seconds between two looks
 BUILT = 4 * 3600.0  # virtual seconds within which the cluster must stand
 POD = Requests(200, 256)  # what a pod of the workload asks for
+WORKLOAD = "workload"
 FILLED = 0.5  # share of the workers' CPUs that the workload takes when nothing else is said
 EVENTS = "SELECT at, reason, message FROM events WHERE cluster = ? ORDER BY seq"
 UNTOLD = {"Create", "Delete", "MachineStep", "MachineCreated", "MachineRegistered"}
@@ -80,7 +81,7 @@ async def _with_pods(world: Simulation, cluster: ClusterId, pods: int | None) ->
     wanted = pods
     if wanted is None:
         wanted = int(sum(room.milli_cpus for room in rooms) * FILLED / POD.milli_cpus)
-    kubernetes.deploy(Deployment("default", "workload", wanted, POD))
+    kubernetes.deploy(Deployment("default", WORKLOAD, wanted, POD))
     await world.clock.sleep(30.0)
     if kubernetes.displaced:
         told = f"{kubernetes.displaced} of {wanted} pods don't fit on {len(rooms)} workers"
@@ -148,7 +149,19 @@ async def _look(world: Simulation, cluster: ClusterId, samples: list[Sample], be
 def _sample(world: Simulation, cluster: ClusterId, began: float) -> Sample:
     kubernetes = world.kubernetes.cluster(cluster)
     kubernetes.settle()
-    return Sample(world.clock.monotonic() - began, kubernetes.displaced, _hourly(world))
+    now = world.clock.monotonic()
+    serving = sum(
+        pod.is_running(now) and _serves(world, kubernetes.nodes.get(pod.node or ""))
+        for pod in kubernetes.pods.values()
+        if pod.owner.name == WORKLOAD
+    )
+    wanted = sum(d.replicas for d in kubernetes.deployments.values() if d.name == WORKLOAD)
+    return Sample(now - began, max(0, wanted - serving), _hourly(world))
+
+
+def _serves(world: Simulation, node: SimNode | None) -> bool:
+    """Its machine lives, whatever the Node object still says while the API is away."""
+    return node is not None and world.machines.lives(node.machine)
 
 
 def _hourly(world: Simulation) -> Decimal:
@@ -162,5 +175,5 @@ def _said(world: Simulation, cluster: ClusterId, began: float) -> list[Said]:
     for at, reason, message in world.disk.raw.execute(EVENTS, (cluster,)):
         seconds = (datetime.fromisoformat(at).replace(tzinfo=UTC) - EPOCH).total_seconds() - began
         if seconds >= 0 and reason not in UNTOLD:
-            found.append(Said(seconds, message))
+            found.append(Said(seconds, message, str(reason)))
     return sorted(found, key=lambda one: one.at)

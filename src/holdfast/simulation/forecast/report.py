@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 MINUTE = 60.0
+MOST = 4  # of one kind in one minute, before they are counted
 CENT = Decimal("0.0001")
 
 
@@ -21,10 +22,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that happened: seconds since the event, in a user's words."""
+    """Something that happened: seconds since the event, in a user's words; the event's reason."""
 
     at: float
     text: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Report:
         last: tuple[int, Decimal] | None = None
         for minute in range(int(self.samples[-1].at // MINUTE) + 1):
             inside = [one for one in self.samples if one.at // MINUTE == minute]
-            words = [one.text for one in self.said if one.at // MINUTE == minute]
+            words = _shortened([one for one in self.said if one.at // MINUTE == minute])
             if not inside and not words:
                 continue
             seen = (max(one.displaced for one in inside), inside[-1].hourly) if inside else last
@@ -97,6 +99,18 @@ class Report:
                 )
             last = seen
         return found
+
+
+def _shortened(said: Sequence[Said]) -> list[str]:
+    """The same kind of thing again and again is told twice, then counted."""
+    kinds: dict[str, list[str]] = {}
+    for one in said:
+        kinds.setdefault(one.kind or one.text, []).append(one.text)
+    return [
+        text
+        for texts in kinds.values()
+        for text in (texts if len(texts) <= MOST else [*texts[:2], f"... {len(texts) - 2} more"])
+    ]
 
 
 def _spans(samples: Sequence[Sample]) -> Iterable[tuple[Sample, float]]:
