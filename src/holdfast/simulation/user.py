@@ -33,11 +33,19 @@ class Surroundings(Protocol):
 
 
 class Refused(Exception):
-    """The platform says no, and why."""
+    """The platform says no, and why; `answer` is what it said, where there is a body."""
 
-    def __init__(self, text: str, status: int = 0) -> None:
+    def __init__(self, text: str, status: int = 0, answer: Any = None) -> None:
         super().__init__(text)
         self.status = status
+        self.answer = answer
+
+    @property
+    def violations(self) -> str:
+        """The fields that were wrong and why, else the whole refusal."""
+        body = self.answer if isinstance(self.answer, dict) else {}
+        found = [f"{one['field']}: {one['description']}" for one in body.get("fieldViolations", ())]
+        return "; ".join(found) or str(self)
 
 
 @dataclass(slots=True)
@@ -202,7 +210,7 @@ class User:
                 found = answer
                 return found
             if status < 500:
-                refusal = Refused(f"POST {path} {name}: {status} {answer}")
+                refusal = Refused(f"POST {path} {name}: {status} {answer}", status, answer)
         raise Refused(f"POST {path} {name}: the platform never answered")
 
 

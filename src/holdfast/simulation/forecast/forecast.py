@@ -20,7 +20,7 @@ from holdfast.simulation.quiet import NotConverged, until_quiet
 from holdfast.simulation.run import logged
 from holdfast.simulation.time import EPOCH
 from holdfast.simulation.user import Refused
-from holdfast.simulation.world import ACCOUNT, Settings, Simulation
+from holdfast.simulation.world import Settings, Simulation
 
 LOOK = 5.0  # virtual seconds between two looks
 BUILT = 4 * 3600.0  # virtual seconds within which the cluster must stand
@@ -43,8 +43,7 @@ def forecast(
     Raises Impossible for a specification or an event that cannot be simulated.
     """
     clouds = sorted({Cloud(node["cloud"]) for node in body.get("nodes") or ()}) or [Cloud.AWS]
-    accounts = tuple((cloud, ACCOUNT) for cloud in clouds)
-    settings = Settings(seed=seed, heartbeats=Heartbeats.LIGHT, accounts=accounts)
+    settings = Settings(seed=seed, heartbeats=Heartbeats.LIGHT)
     disk.template()
     papers.certificates()
 
@@ -65,7 +64,7 @@ async def _built(world: Simulation, body: Mapping[str, Any], clouds: list[Cloud]
         cluster = await world.user.request(dict(body))
         await until_quiet(world, BUILT)
     except Refused as refusal:
-        raise Impossible(f"the platform refuses the specification: {refusal}") from refusal
+        raise Impossible(f"the specification is refused: {refusal.violations}") from refusal
     except NotConverged as error:
         raise Impossible(f"the cluster never stands in the simulation: {error}") from error
     if (await world.user.cluster(cluster))["status"] != "ready":
