@@ -8,7 +8,6 @@ from datetime import timedelta
 from itertools import count
 
 from holdfast.model.ids import ClusterId
-from holdfast.model.offering import Cloud
 from holdfast.simulation.effects import Died
 from holdfast.simulation.invariants import Expected
 from holdfast.simulation.quiet import until_quiet
@@ -36,7 +35,7 @@ class Story:
 
     async def play(self) -> Expected:
         """Everything, up to a quiet world without any trouble left. Raises NotConverged."""
-        await self.world.user.connect(Cloud.AWS)
+        await self.world.user.connect(*self.plan.ground.clouds)
         for step in self.plan.steps:
             self._later(step.at, lambda step=step: self._do(step))  # type: ignore[misc]
         await self._all_of_it()
@@ -95,7 +94,13 @@ class Story:
         try:
             if step.deed is Deed.CREATE:
                 name = f"web-{len(self.clusters) + 1}-{int(step.at)}"
-                made = await user.create(name, step.which, int(step.value), spot=step.spot)
+                made = await user.create(
+                    name,
+                    step.which,
+                    int(step.value),
+                    spot=step.spot,
+                    clouds=self.plan.ground.clouds,
+                )
                 self.clusters.append(made)
             elif self.clusters:
                 cluster = self.clusters[step.which % len(self.clusters)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from holdfast.model.offering import Cloud
 from holdfast.providers.sim.consistency import Consistency
 from holdfast.providers.sim.faults import Fault, Kind
 from holdfast.simulation.swarm.steps import Deed, Ground, Plan, Step
@@ -12,9 +13,16 @@ T = TypeVar("T")
 
 SPAN = 2400.0  # virtual seconds in which things happen
 FIRST = 240.0  # seconds within which the first cluster is asked for and stands, as a rule
-LONGEST_LAG = 240.0  # of a listing: within the shortest window that the simulated cloud promises
+LONGEST_LAG = 45.0  # of a listing: within the shortest window that a simulated cloud promises
 VERBS = ("create", "delete", "observe", "*")
 THINGS = ("VirtualMachine", "Subnet", "FirewallGroup", "Address", "Network", "*")
+CLOUDS = (
+    (Cloud.AWS,),
+    (Cloud.AWS,),
+    (Cloud.GCP,),
+    (Cloud.AZURE,),
+    (Cloud.AWS, Cloud.GCP),
+)
 ERRORS = ("Unavailable", "Throttled", "OutcomeUnknown")
 CPUS = "L-1216C47A"  # the quota of on-demand vCPUs
 SPOT_CPUS = "L-34B43A08"
@@ -36,6 +44,7 @@ def _ground(chance: SeededChance) -> Ground:
             flicker=_one(chance, (0.0, 0.0, 0.2)),
         )
     return Ground(
+        clouds=_one(chance.fork("clouds"), CLOUDS),
         consistency=lag,
         latency=_one(chance, (0.05, 0.2, 0.2, 1.0, 3.0)),
         slow=_one(chance, (0.5, 1.0, 1.0, 2.0, 4.0)),

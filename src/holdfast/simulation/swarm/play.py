@@ -90,7 +90,9 @@ def swarm(seeds: Callable[[], int | None], care: Care | None = None) -> tuple[in
 
 def _settings(seed: int, ground: Ground, care: Care | None) -> Settings:
     clouds = CloudSettings(
-        consistency={Cloud.AWS: ground.consistency}, latency=ground.latency, reuse=ground.reuse
+        consistency=dict.fromkeys(Cloud, ground.consistency),
+        latency=ground.latency,
+        reuse=ground.reuse,
     )
     return Settings(
         seed=seed,

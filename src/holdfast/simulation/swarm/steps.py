@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from holdfast.model.offering import Cloud
 from holdfast.providers.sim.consistency import AT_ONCE, Consistency
 from holdfast.providers.sim.faults import Fault
 
@@ -63,10 +64,12 @@ def _told(fault: Fault) -> list[str]:
 class Ground:
     """What the world is like all the time.
 
+    clouds  every cluster has its nodes on them in turn
     slow   machines boot and steps take so many times as long as usual
     reuse  a freed public address is the next one that is given out
     """
 
+    clouds: tuple[Cloud, ...] = (Cloud.AWS,)
     consistency: Consistency = AT_ONCE
     latency: float = 0.2
     slow: float = 1.0
@@ -77,6 +80,7 @@ class Ground:
         """As people read it."""
         lag = self.consistency
         return (
+            f"{', '.join(self.clouds)}; "
             f"listings lag {lag.appear:.0f} s, show the gone {lag.vanish:.0f} s, "
             f"flicker {lag.flicker:.2f}; calls take {self.latency:.2f} s, machines {self.slow:.1f} "
             f"times the usual; addresses are {'reused' if self.reuse else 'new'}; "
