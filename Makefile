@@ -14,13 +14,13 @@ check: setup
 	@$(BIN)/mypy
 	@mkdir -p build
 	@$(BIN)/lint-imports --no-cache >build/lint-imports.log 2>&1 || { cat build/lint-imports.log; exit 1; }
-	@$(BIN)/pytest -q tests/core tests/test_repo.py
+	@$(BIN)/pytest -q tests/core tests/fault_table tests/test_repo.py
 
 # Everything; booted machines are skipped with one line where they can't run.
 test: setup
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m tests.prepared
-	@$(BIN)/pytest tests --ignore tests/core --ignore tests/test_repo.py
+	@$(BIN)/pytest tests --ignore tests/core --ignore tests/fault_table --ignore tests/test_repo.py
 
 demo: setup
 	@$(PY) -m demo

@@ -28,6 +28,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.fault("F57", "B")
 def test_a_repeated_last_message_gets_the_same_answer_and_an_older_one_none(
     site: Site, basic: Holding
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_repeated_last_message_gets_the_same_answer_and_an_older_one_none(
     assert answers[0]["text"] == answers[1]["text"]
 
 
+@pytest.mark.fault("F56", "B")
 def test_what_is_forged_is_refused_without_effect_and_shown(site: Site, basic: Holding) -> None:
     forger, victim = basic.nodes(role="worker")[:2]
     before, nodes = basic.last_event(), {n["id"]: n["state"]["phase"] for n in basic.nodes()}
@@ -84,6 +86,7 @@ def test_the_genuine_machines_go_on(site: Site, basic: Holding) -> None:
     assert not basic.events("MachineLost", after=before)
 
 
+@pytest.mark.fault("F19", "B")
 def test_a_pod_gets_no_metadata_token_and_its_machine_does(site: Site, basic: Holding) -> None:
     basic.kubectl().deploy_web()
     machine = _machine_with_pod(basic)

@@ -46,6 +46,7 @@ def cluster(own_site: Site, chance: random.Random) -> Holding:
     return made
 
 
+@pytest.mark.fault("F01", "B")
 def test_a_create_that_is_cut_off_makes_everything_once(own_site: Site, cluster: Holding) -> None:
     cluster.wait_whole(LIMIT)
 

@@ -23,6 +23,7 @@ def foreign(site: Site, shared_basic: Holding) -> str:
     return str(site.control.post("/foreign-vm", body)["id"])
 
 
+@pytest.mark.fault("F12", "B")
 def test_a_delete_that_a_stranger_blocks_fails_and_names_it(
     site: Site, basic: Holding, foreign: str
 ) -> None:

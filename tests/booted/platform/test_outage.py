@@ -8,6 +8,8 @@ pytestmark = pytest.mark.timeout(240)
 OUTAGE = 60.0  # seconds; many times the stage's consistency window
 
 
+@pytest.mark.fault("F60", "B")
+@pytest.mark.fault("F38", "B")
 def test_an_outage_of_the_cloud_destroys_nothing(site: Site, basic: Holding) -> None:
     before, machines = basic.last_event(), {node["id"] for node in basic.nodes()}
 

@@ -45,6 +45,7 @@ def test_a_lacking_permission_is_named(own_site: Site) -> None:
     assert "ec2:RunInstances" in refusal.value.violations[0].description
 
 
+@pytest.mark.fault("F24", "B")
 def test_a_quota_that_is_too_small_is_said_before_anything_is_made(own_site: Site) -> None:
     fault = own_site.control.fault("quota", code=ON_DEMAND, value=3)
     try:
@@ -70,6 +71,7 @@ def starter(own_site: Site) -> Holding:
     return own_site.create("elsewhere", preset="starter")
 
 
+@pytest.mark.fault("F22", "B")
 def test_a_zone_without_capacity_is_left_for_another(starter: Holding) -> None:
     starter.wait_whole(150)
 

@@ -353,6 +353,7 @@ def _expired(side: Side) -> None:
     side.emulator.expire(side.keys.access_key)
 
 
+@fault("F41", "W")
 @pytest.mark.parametrize("end", [_revoked, _expired])
 def test_a_refused_key_is_blindness_and_never_absence(
     side: Side, end: Callable[[Side], None]

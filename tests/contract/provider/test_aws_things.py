@@ -105,6 +105,7 @@ def test_a_machine_in_other_groups_differs(side: Side) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.fault("F33", "W")
 def test_a_stopped_machine_is_lost(side: Side) -> None:
     async def story() -> None:
         seen = await side.build(side.wanted())
@@ -224,6 +225,7 @@ def test_a_foreign_network_interface_is_named_by_what_it_says_of_itself(side: Si
     asyncio.run(story())
 
 
+@pytest.mark.fault("F15", "W")
 def test_an_address_that_leads_to_a_foreign_machine_differs_and_can_be_taken_back(
     side: Side,
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_terminated_machine_is_gone_with_the_clouds_own_words(side: Side) -> N
     asyncio.run(story())
 
 
+@pytest.mark.fault("F10", "W")
 def test_everything_can_be_deleted_and_nothing_of_ours_is_left(side: Side) -> None:
     async def story() -> None:
         await side.build(side.wanted(workers=2))
@@ -126,6 +127,7 @@ def test_a_delete_touches_nothing_that_lacks_our_tags(side: Side) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.fault("F14", "W")
 def test_a_neighbour_with_the_same_name_is_neither_seen_nor_touched(side: Side) -> None:
     async def story() -> None:
         neighbour = side.of_other_cluster()
@@ -185,6 +187,7 @@ def test_a_foreign_machine_is_named_with_its_owner_and_what_it_holds(side: Side)
     asyncio.run(story())
 
 
+@pytest.mark.fault("F12", "W")
 def test_a_refused_delete_names_the_foreign_blocker(side: Side) -> None:
     async def story() -> None:
         seen = await side.build(side.wanted())
@@ -203,6 +206,7 @@ def test_a_refused_delete_names_the_foreign_blocker(side: Side) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.fault("F55", "W")
 def test_what_somebody_deleted_is_missing_and_nothing_else(side: Side) -> None:
     async def story() -> None:
         wanted = side.wanted()

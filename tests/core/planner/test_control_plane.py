@@ -120,12 +120,14 @@ def test_one_lost_member_of_three_is_taken_out_through_a_living_one() -> None:
     assert found == [RemoveMember(gone.id, MEMBER.id, f"{gone.name} is lost")]
 
 
+@pytest.mark.fault("F35", "P")
 def test_of_two_lost_members_one_goes_at_a_time_while_the_quorum_lasts() -> None:
     five = a_spec(5, 0).nodes
     machines = [*(joined(n) for n in five[:3]), written_off(five[3]), written_off(five[4])]
     assert [type(r) for r in removals(world_of(*machines))] == [RemoveMember]
 
 
+@pytest.mark.fault("F35", "P")
 def test_a_lost_quorum_is_for_a_person() -> None:
     found = removals(world_of(joined(CP[0]), lost(1), lost(2)))
     assert found == [
@@ -140,6 +142,7 @@ def test_members_that_are_only_late_are_waited_for() -> None:
     assert [type(w) for w in nobody] == [Waiting]
 
 
+@pytest.mark.fault("F36", "P")
 def test_one_that_never_joined_has_no_vote_and_goes() -> None:
     found = removals(world_of(joined(CP[0]), lost(1, had_joined=False)))
     assert [type(r) for r in found] == [RemoveMember]

@@ -131,6 +131,7 @@ def test_a_written_off_machine_is_gone(case: tuple[str, World, bool]) -> None:
     assert [m.gone_at for m in machines if m.gone_at] == ([AT] if is_gone else [])
 
 
+@pytest.mark.fault("F04", "P")
 def test_an_absence_counts_after_the_window_and_enough_readings_and_never_blindly() -> None:
     world = ending(None)
     name = world.machines[-1].resource

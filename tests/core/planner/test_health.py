@@ -120,6 +120,7 @@ def spread(world: World) -> World:
     return world.with_machines(*moved).with_things(*shown)
 
 
+@pytest.mark.fault("F38", "P")
 def test_the_breaker_holds_all_back_when_too_many_look_broken_at_once() -> None:
     two = silent(silent(HA, 0), 1)
     assert (len(judged(two).lost), len(judged(two).held_back)) == (2, 0)
@@ -180,6 +181,7 @@ def test_what_waits_for_a_user_says_what_to_do() -> None:
     assert "release-breaker" in waiting.reason
 
 
+@pytest.mark.fault("F31", "P")
 def test_announced_losses_do_not_count_towards_the_breaker() -> None:
     world = silent(HA, 8)
     for worker in world.of(Role.WORKER)[:5]:

@@ -117,6 +117,7 @@ def offering(zone: str = "a", type_: str = "t3.medium") -> OfferingKey:
     )
 
 
+@pytest.mark.fault("F22", "P")
 def test_a_sold_out_machine_that_was_not_made_gets_another_offering_and_token() -> None:
     world = after(new(), chosen(new()))
     choice = chosen(world, offering("a"))

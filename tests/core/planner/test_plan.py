@@ -197,6 +197,7 @@ BLINDS = [
 ]
 
 
+@pytest.mark.fault("F60", "P")
 @pytest.mark.parametrize("blind", BLINDS, ids=["all", "machines", "two kinds"])
 def test_blindness_makes_nothing_of_its_kind_and_takes_no_network_part(blind: Blind) -> None:
     def is_hidden(name: ResourceName) -> bool:
@@ -249,6 +250,7 @@ def test_what_may_be_there_is_not_asked_for_again_too_soon(
         assert words in waits(plan)[name]
 
 
+@pytest.mark.fault("F03", "P")
 def test_a_person_is_told_only_when_the_window_is_over_too() -> None:
     world = a_world().without(API_RULE).see(unsure={API_RULE: Unsure(AT, 3, 3)})
     for age, on_person in ((MINUTE, False), (WINDOW, True)):
@@ -256,6 +258,7 @@ def test_a_person_is_told_only_when_the_window_is_over_too() -> None:
         assert wait.on_person is on_person
 
 
+@pytest.mark.fault("F04", "P")
 def test_a_machine_with_a_recorded_id_is_never_made_again() -> None:
     world = a_world()
     machine = world.machines[-1]

@@ -120,6 +120,7 @@ QUOTAS = [
 ]
 
 
+@pytest.mark.fault("F24", "P")
 @pytest.mark.parametrize(("code", "limit", "used", "field"), QUOTAS)
 def test_quotas_count_what_is_used_and_name_themselves(
     code: str, limit: float, used: float, field: str | None
@@ -133,6 +134,7 @@ def test_quotas_count_what_is_used_and_name_themselves(
         assert f"{used:g} are used" in said
 
 
+@pytest.mark.fault("F23", "P")
 def test_spot_and_on_demand_have_quotas_of_their_own() -> None:
     spec = a_spec(1, 2)
     spot = tuple(
@@ -151,6 +153,7 @@ def drought(request: NodeRequest, *sold_out_zones: str) -> str:
     return offer.key.zone[-1] if offer else "-"
 
 
+@pytest.mark.fault("F22", "P")
 def test_a_drought_at_home_goes_to_another_zone_and_one_everywhere_to_none() -> None:
     request = a_request(0)
     assert [drought(request, *out) for out in ("", "a", "ab", "abc")] == ["a", "b", "c", "-"]

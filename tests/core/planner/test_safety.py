@@ -141,6 +141,7 @@ def _wanted_and_taken(actions: Any, machines: Any, world: World) -> list[Machine
     ]
 
 
+@pytest.mark.fault("F38", "P")
 @given(worlds())
 @EXAMPLES
 def test_blindness_never_costs_a_wanted_machine(world: World) -> None:

@@ -123,6 +123,7 @@ def test_a_code_leads_to_its_reaction_whatever_the_status(
     assert type(classify(error, "delete x", "ec2:Anything", creating=False)) is otherwise
 
 
+@pytest.mark.fault("F62", "P")
 @pytest.mark.parametrize(
     ("error", "on_create", "otherwise"),
     [

@@ -348,6 +348,7 @@ def test_user_data_over_the_limit_is_refused_before_the_call() -> None:
         machine.launch(SCOPE, Creation(WANTED, "t", KNOWN, b"x" * 16385), "/dev/sda1")
 
 
+@pytest.mark.fault("F03", "P")
 def test_our_tags_come_last_and_the_users_cannot_replace_them() -> None:
     hostile = Scope(
         INSTALLATION, CLUSTER, "Demo", "eu-central-1", ((names.TAG_CLUSTER, "x"), ("a", "b"))

@@ -182,6 +182,7 @@ def test_the_nearest_shape_fits_into_the_size(size: Size | None, shape: Shape) -
     assert requested.nearest(size) is shape
 
 
+@pytest.mark.fault("F03", "P")
 @given(st.dictionaries(st.text(max_size=140), st.text(max_size=270), max_size=45))
 def test_f03_no_accepted_tag_can_hide_whose_a_thing_is(given_: dict[str, str]) -> None:
     if not tags.wrong(given_):
@@ -189,6 +190,7 @@ def test_f03_no_accepted_tag_can_hide_whose_a_thing_is(given_: dict[str, str]) -
         assert all(1 <= len(key) <= 128 and len(value) <= 256 for key, value in given_.items())
 
 
+@pytest.mark.fault("F03", "P")
 @pytest.mark.parametrize("key", ["holdfast:name", " holdfast:name", "HOLDFAST:x", "Aws:x", "NAME"])
 def test_f03_reserved_keys_are_refused_however_they_are_written(key: str) -> None:
     assert tags.wrong({key: "x"})
