@@ -19,6 +19,7 @@ over HTTP, **B** booted machines. `make check` fails for a fault that lacks a te
 which it needs one, unless it waits (last section). Results are those of the last runs before this
 page was written; "-" has not run there (booted tests need Linux and root).
 """
+COLUMNS = 6
 TABLE = "| fault | situation | needs | level | test | result |\n|---|---|---|---|---|---|"
 WAITS = """\
 ## What waits
@@ -43,7 +44,9 @@ def page(marks: Iterable[Mark], results: Mapping[str, str]) -> str:
 def without_results(text: str) -> str:
     """The page as far as it follows from the sources alone."""
     lines = [
-        line.rpartition(" | ")[0] if line.startswith("| ") and line.count(" | ") == 5 else line
+        line.rpartition(" | ")[0]
+        if line.startswith("|") and line.count("|") == COLUMNS + 1
+        else line
         for line in text.splitlines()
     ]
     return "\n".join(lines)
