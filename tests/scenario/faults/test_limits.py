@@ -7,6 +7,7 @@ import pytest
 from tests.scenario.faults.told import (
     conditions,
     creates,
+    machines_made,
     told,
 )
 
@@ -132,6 +133,25 @@ async def test_credential_of_another_account(world: Simulation) -> Expected:
     await until_quiet(world)
     assert len(world.clouds.record.calls) == calls
     return Expected(is_calm=True)
+
+
+@pytest.mark.fault("F59", "S")
+@told()
+async def test_credential_rotated_mid_operation(world: Simulation) -> Expected:
+    """The key is replaced between two creates and the old one dies at once: no step twice."""
+    account = next(iter(world.clouds.accounts.values()))
+    await world.user.connect(Cloud.AWS)
+    await world.user.create("web")
+    while len(world.clouds.record.calls) < 8:
+        await world.clock.sleep(0.2)
+    old = account.keys[0]
+    await world.user.replace_key(Cloud.AWS, dict(account.new_key().secret))
+    old.is_valid = False
+    await until_quiet(world)
+    made = [call.subject for call in creates(world, "") if call.outcome == "ok"]
+    assert sorted(made) == sorted(set(made))
+    assert machines_made(world) == 3
+    return Expected()
 
 
 @pytest.mark.fault("F60", "S")
