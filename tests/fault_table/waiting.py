@@ -2,7 +2,7 @@
 
 _PARTS = {
     "its own test in the simulation": (
-        "F02S F05S F06S F09S F17S F18S F24S F26S F27S F38S F39S F41S F54S F55S "
+        "F02S F05S F06S F09S F17S F18S F24S F26S F27S F41S F54S F55S"
     ),
     "the emulator of a cloud that makes a machine from parts": "F09W",
     "removal of what a cluster's own controllers made": "F11S F11W",
