@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Executable
 
+from holdfast.model.ids import EngineKey
 from holdfast.providers.sim.effects import Effect, Effects, Quiet
 from holdfast.simulation import time
 from holdfast.simulation.effects import NOBODY, through
@@ -57,6 +58,7 @@ class Disk:
         self.beside = MarkBeside()
         self.hub = hub
         self.turn = asyncio.Lock()
+        self.claim: tuple[EngineKey, int] | None = None  # key and epoch of the guarded write
         if template is not None:
             template.backup(self.raw)
         self.raw.execute("PRAGMA foreign_keys=ON")

@@ -14,7 +14,7 @@ from holdfast.clock import Clock
 from holdfast.model.ids import ClusterId
 from holdfast.providers.sim.effects import Effect, Effects
 from holdfast.providers.sim.faults import Fault, Kind
-from holdfast.simulation.time import tenant
+from holdfast.simulation.time import Tenant, tenant
 
 T = TypeVar("T")
 NOBODY = ClusterId("")
@@ -62,7 +62,7 @@ class Hub:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._open: dict[Effect, list[int]] = {}
+        self._open: dict[tuple[Effect, Tenant | None], list[int]] = {}
         self.watchers: list[Watcher] = []
         self.done: list[Done] = []
 
@@ -78,20 +78,21 @@ class Hub:
             raise Died(issuer.name)
         number = len(self.done) + 1
         self.done.append(Done(number, self._clock.monotonic(), effect))
-        self._open.setdefault(effect, []).append(number)
         found: Fault | None = None
         for watcher in self.watchers:
             found = watcher.before(number, effect) or found
+        self._open.setdefault((effect, issuer), []).append(number)
         return found
 
     def after(self, effect: Effect, outcome: str) -> None:
         """It was applied or refused."""
-        numbers = self._open.get(effect)
+        place = (effect, tenant())
+        numbers = self._open.get(place)
         if not numbers:
             return  # it was issued before the process died and took effect late
         number = numbers.pop(0)
         if not numbers:
-            del self._open[effect]
+            del self._open[place]
         issued = self.done[number - 1]
         self.done[number - 1] = Done(number, issued.at, effect, outcome)
         for watcher in self.watchers:

@@ -5,7 +5,7 @@ What it keeps is the disk; everything here goes with the process.
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,21 +23,21 @@ from holdfast.model.ids import EngineKey, MachineId
 from holdfast.model.offering import Cloud
 from holdfast.model.wake import Why
 from holdfast.planner.rules import Rules
-from holdfast.providers import errors
 from holdfast.providers.limits import Limits
-from holdfast.providers.port import Provider
 from holdfast.providers.sim.effects import Effect
-from holdfast.providers.sim.provider import Care, SimProvider
+from holdfast.providers.sim.provider import Care
 from holdfast.providers.sim.world import World as Clouds
 from holdfast.reconciler import loop, watch
 from holdfast.reconciler.world import Kubes, Platform, World
 from holdfast.simulation import papers
+from holdfast.simulation.claims import ClaimingStore
+from holdfast.simulation.connections import Connections
 from holdfast.simulation.disk import Disk
 from holdfast.simulation.effects import NOBODY, Died, Hub, through
 from holdfast.simulation.http import request
 from holdfast.simulation.time import SeededChance, Tenant
 from holdfast.simulation.uplink import Reply, Sent, Unreachable
-from holdfast.store.store import Store, started
+from holdfast.store.store import started
 from holdfast.store.vault import Vault
 from holdfast.wire.region import REGIONS
 
@@ -67,30 +67,17 @@ class Outside:
     care: Care = field(default_factory=Care)
 
 
-@dataclass(slots=True)
-class Connections:
-    """The simulated clouds' drivers, by their secret; rates are the process's own."""
-
-    clouds: Clouds
-    limits: Limits
-    care: Care
-    _known: dict[tuple[str, ...], Provider] = field(default_factory=dict)
-
-    def provider(self, cloud: Cloud, secret: Mapping[str, str]) -> Provider:
-        """The driver of an account. Raises CredentialsRejected for a key that nobody knows."""
-        place = (cloud.value, *(f"{name}={secret[name]}" for name in sorted(secret)))
-        if place not in self._known:
-            found = self.clouds.holder(cloud, secret)
-            if found is None:
-                raise errors.CredentialsRejected("connect", "", "no account knows this key")
-            self._known[place] = SimProvider(self.clouds, *found, self.limits, self.care)
-        return self._known[place]
-
-
 class Process:
     """A platform that runs. Make it with `start`."""
 
-    def __init__(self, number: int, outside: Outside, chance: SeededChance) -> None:
+    def __init__(
+        self,
+        number: int,
+        outside: Outside,
+        chance: SeededChance,
+        on_end: "Callable[[Process], None]",
+    ) -> None:
+        self._on_end = on_end
         self._outside = outside
         self._tenant = Tenant(f"process {number}")
         self._chance = chance
@@ -98,10 +85,12 @@ class Process:
         self._context: ApiContext | None = None
         self._talk: Conversation | None = None
         self.number = number
+        self.disk = outside.disk
+        self._cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         clock = outside.clock
         database = outside.disk.database(lambda: self.is_alive)
         vault = Vault([outside.vault_key], chance)
-        self.store = Store(database, vault, clock, chance, beside=outside.disk.beside)
+        self.store = ClaimingStore(outside.disk, database, vault, clock, chance)
         self.engine = MemoryEngine(clock, chance)
         self.world: World | None = None
 
@@ -114,7 +103,15 @@ class Process:
         """Everything up to serving; raises what the platform raises when it cannot start."""
         await self.within(self._started())
         for work in self._parts():
-            self._tenant.spawn(work)
+            self._tenant.spawn(self._part(work))
+
+    async def _part(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A part that fails ends the process, as the task group of `local/serve` does."""
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  (whatever it was, the process is over)
+            _log.error("platform ends", error=str(error))
+            self._on_end(self)
 
     async def _started(self) -> None:
         await started(self.store)
@@ -149,22 +146,27 @@ class Process:
         )
         self._talk = Conversation(self._context)
 
-    def _parts(self) -> list[Coroutine[Any, Any, None]]:
-        if self.world is None:
+    def _parts(self) -> list[Callable[[], Awaitable[None]]]:
+        world = self.world
+        if world is None:
             raise RuntimeError("the process has not started")
-        owner = f"simulated:{self.number}"
+        owner, outside = f"simulated:{self.number}", self._outside
         return [
-            loop.run(self.world, owner, self._outside.concurrency, alone=self._outside.alone),
-            watch.heartbeats(self.world),
-            watch.nodes(self.world),
+            lambda: loop.run(world, owner, outside.concurrency, alone=outside.alone),
+            lambda: watch.heartbeats(world),
+            lambda: watch.nodes(world),
         ]
 
     def freeze(self) -> None:
-        """It is not scheduled any more; to everybody else it looks as if it thought."""
+        """It is not scheduled any more; who waits for its answer gives up."""
         self._tenant.freeze()
+        self._outside.disk.turn = asyncio.Lock()
+        if not self._cut.done():
+            self._cut.set_result(None)
 
     def thaw(self) -> None:
         """It goes on, and does not know that time has passed."""
+        self._cut = asyncio.get_running_loop().create_future()
         self._tenant.thaw()
 
     def die(self) -> None:
@@ -197,10 +199,12 @@ class Process:
             return await work
 
         task = self._tenant.spawn(inside())
-        await asyncio.wait([task])
-        if task.cancelled() or not self.is_alive:
-            if not task.cancelled():
+        await asyncio.wait([task, self._cut], return_when=asyncio.FIRST_COMPLETED)
+        if task.cancelled() or not self.is_alive or not task.done():
+            if task.done() and not task.cancelled():
                 task.exception()
+            if task.done() and isinstance(work, Coroutine):
+                work.close()  # it may never have begun
             raise Died(self._tenant.name)
         return task.result()
 

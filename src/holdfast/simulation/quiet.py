@@ -62,6 +62,12 @@ async def until_quiet(world: "Simulation", limit: float = LIMIT) -> None:
 
 
 def noise(world: "Simulation") -> Iterator[str]:
+    """What still goes on, or may still come to light."""
+    yield from motion(world)
+    yield from _windows(world)
+
+
+def motion(world: "Simulation") -> Iterator[str]:
     """What still goes on."""
     process = world.process
     if process is None or not process.is_alive:
@@ -77,7 +83,6 @@ def noise(world: "Simulation") -> Iterator[str]:
     moving = truth.outstanding(world.clouds)
     if moving:
         yield f"{moving} things come or go at the clouds"
-    yield from _windows(world)
 
 
 def _of_cluster(row: Row) -> Iterator[str]:

@@ -7,16 +7,17 @@ outcome.breaches, outcome.transcript
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from holdfast.simulation import disk, invariants, papers
-from holdfast.simulation.effects import Done
+from holdfast.simulation.effects import Died, Done
 from holdfast.simulation.quiet import NotConverged
 from holdfast.simulation.scenarios import Broken, Scenario, scenario
+from holdfast.simulation.scenarios.story import Story
 from holdfast.simulation.time import VirtualLoop
 from holdfast.simulation.watch import Breach, Watch
 from holdfast.simulation.world import Settings, Simulation
@@ -78,35 +79,52 @@ def play(
             if prepare is not None:
                 prepare(world)
             with logged(world):
-                return await _judged(world, watch)
-
-    async def _judged(world: Simulation, watch: Watch) -> Outcome:
-        reasons: tuple[str, ...] = ()
-        breaches: list[Breach] = []
-        try:
-            expected = await told.story(world)
-            breaches += invariants.check(world, expected)
-            if restarts:
-                breaches += await invariants.stable_after_restart(world)
-        except NotConverged as error:
-            reasons = tuple(error.reasons)
-            breaches.append(Breach("I12", world.clock.monotonic(), str(error)))
-        except Broken as error:
-            breaches.append(Breach(error.invariant, world.clock.monotonic(), str(error)))
-        return Outcome(
-            scenario=told.name,
-            seed=chosen.seed,
-            seconds=world.clock.monotonic(),
-            effects=tuple(world.hub.done),
-            breaches=(*watch.breaches, *breaches),
-            transcript=world.transcript.text(world.disk.raw, commits=False),
-            commits=world.transcript.text(world.disk.raw),
-            converged=not reasons,
-            reasons=reasons,
-        )
+                verdict = await judged(world, told.story, restarts=restarts)
+                return _outcome(told.name, world, watch, verdict)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(whole())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the end of a story showed; `reasons`: why the world was not quiet."""
+
+    breaches: tuple[Breach, ...]
+    reasons: tuple[str, ...] = ()
+
+
+async def judged(world: Simulation, story: Story, *, restarts: bool = True) -> Verdict:
+    """Play a story in a world and check every invariant that can be checked at its end."""
+    breaches: list[Breach] = []
+    try:
+        expected = await story(world)
+        if world.struck:
+            surplus = world.struck if expected.is_calm else 0
+            expected = replace(expected, is_calm=False, surplus=surplus)
+        breaches += invariants.check(world, expected)
+        if restarts:
+            breaches += await invariants.stable_after_restart(world)
+    except NotConverged as error:
+        breaches.append(Breach("I12", world.clock.monotonic(), str(error)))
+        return Verdict(tuple(breaches), tuple(error.reasons))
+    except Broken as error:
+        breaches.append(Breach(error.invariant, world.clock.monotonic(), str(error)))
+    return Verdict(tuple(breaches))
+
+
+def _outcome(name: str, world: Simulation, watch: Watch, verdict: Verdict) -> Outcome:
+    return Outcome(
+        scenario=name,
+        seed=world.settings.seed,
+        seconds=world.clock.monotonic(),
+        effects=tuple(world.hub.done),
+        breaches=(*watch.breaches, *verdict.breaches),
+        transcript=world.transcript.text(world.disk.raw, commits=False),
+        commits=world.transcript.text(world.disk.raw),
+        converged=not verdict.reasons,
+        reasons=verdict.reasons,
+    )
 
 
 @contextmanager
@@ -122,6 +140,12 @@ def logged(world: Simulation) -> Iterator[None]:
         world.transcript.note(f"log {method} {said} {words}{told}".rstrip())
         raise structlog.DropEvent
 
+    def unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, Died):  # the end of a process is nobody's to hear of
+            world.transcript.note(f"log error {context.get('message', '')} {error!r}")
+
+    asyncio.get_running_loop().set_exception_handler(unheard)
     structlog.configure(
         processors=[into_transcript],
         wrapper_class=structlog.make_filtering_bound_logger(LOGGED),

@@ -171,7 +171,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         """In the place of `call_soon` once a tenant was ever frozen: the usual way is hot."""
-        context = context or contextvars.copy_context()
+        if context is None:  # an empty one is a context too, and false
+            context = contextvars.copy_context()
         owner = context.get(_TENANT)
         if owner is None or owner.held is None:
             return super().call_soon(callback, *args, context=context)

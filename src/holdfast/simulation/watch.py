@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 INTENT = "SELECT 1 FROM intents WHERE cluster = ? AND name = ?"
 LEASE = "SELECT lease_owner, lease_until FROM wakes WHERE key = ?"
+EPOCH_OF = "SELECT epoch FROM wakes WHERE key = ?"
 DELETING = "SELECT delete_asked_at, breaker_released_at FROM clusters WHERE id = ?"
 WANTED = "SELECT id FROM machines WHERE cluster = ? AND written_off_at IS NULL"
 # A user wanted it gone or replaced, and it left its work.
@@ -54,6 +55,8 @@ class Watch:
         """The platform issues an effect."""
         if effect.port.startswith("cloud/"):
             self._cloud(effect)
+        elif effect.port == "store":
+            self._fenced(effect)
         return None
 
     def after(self, number: int, effect: Effect, outcome: str) -> None:  # noqa: ARG002
@@ -85,11 +88,22 @@ class Watch:
         row = self.world.disk.raw.execute(LEASE, (f"cluster:{effect.cluster}",)).fetchone()
         owner, until = row or (None, None)
         issuer = tenant()
-        mine = f"simulated:{issuer.name.rpartition(' ')[2]}" if issuer else ""
+        name = issuer.name if issuer else f"process {self.world.platform.number}"
+        mine = name.replace("process ", "simulated:")
         if owner != mine:
             self._breach("I11", f"{effect.label} by {mine} while {owner} holds the lease")
         elif until is None or _moment(until) < self.world.clock.now():
             self._breach("I11", f"{effect.label} after the lease ended at {until}")
+
+    def _fenced(self, effect: Effect) -> None:
+        """A guarded write goes by the lease that holds now."""
+        if self.world.disk.claim is None:
+            return
+        key, epoch = self.world.disk.claim
+        row = self.world.disk.raw.execute(EPOCH_OF, (key,)).fetchone()
+        if row is not None and row[0] != epoch:
+            text = f"{effect.label}goes by epoch {epoch} of {key}, whose epoch is {row[0]}"
+            self._breach("I11", text)
 
     def _not_blind(self, effect: Effect) -> None:
         """Nothing is removed while its own listing does not work."""

@@ -50,7 +50,8 @@ class Settings:
     clouds      how the clouds behave; their seed is this one's
     rules       the platform's numbers, as its settings would fill them
     heartbeats  WHOLE, or the light form for long runs and many clusters
-    care        the drivers' safety rules; a test takes one out
+    care, weakened  take a safety rule out of the driver, or of each process before it starts: to
+                prove that the harm is found
     restart_after  seconds from the death of a process to the start of the next; None: never
     """
 
@@ -60,9 +61,10 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     heartbeats: Heartbeats = Heartbeats.WHOLE
     concurrency: int = CONCURRENCY
-    care: Care = field(default_factory=Care)
     restart_after: float | None = 5.0
     accounts: tuple[tuple[Cloud, str], ...] = ACCOUNTS
+    care: Care = field(default_factory=Care)
+    weakened: Callable[[Process], None] | None = None
 
 
 class Simulation:
@@ -91,6 +93,7 @@ class Simulation:
         self.transcript = Transcript(self.clock, self.hub)
         self.user = User(self)
         self.taps: list[Callable[[Sent, Reply], None]] = []  # who overhears agents
+        self.struck = 0  # effects that a sweep disturbed: what is calm without them is not then
         self.process: Process | None = None
         self.frozen: list[Process] = []  # others on the same disk, that stood still once
         self._started = 0
@@ -154,9 +157,15 @@ class Simulation:
             self.settings.care,
         )
         chance = self.chance.fork(f"process {self._started}")
-        self.process = Process(self._started, outside, chance)
+        self.process = Process(self._started, outside, chance, self._ended)
+        if self.settings.weakened is not None:
+            self.settings.weakened(self.process)
         self.transcript.note(f"platform starts, process {self._started}")
-        await self.process.start()
+        try:
+            await self.process.start()
+        except Exception as error:  # noqa: BLE001  (whatever it was, this process never served)
+            self.transcript.note(f"platform cannot start: {error}")
+            self.die()
 
     def die(self) -> None:
         """The process ends at this very moment; called inside of it, this raises Died."""
@@ -165,6 +174,12 @@ class Simulation:
             if self.settings.restart_after is not None:
                 self._rising = asyncio.create_task(self._rise(), context=contextvars.Context())
             self.process.die()
+
+    def _ended(self, process: Process) -> None:
+        """A process ends by its own fault."""
+        if process is self.process:
+            self.die()
+        process.die()
 
     async def _rise(self) -> None:
         await self.clock.sleep(self.settings.restart_after or 0.0)

@@ -50,7 +50,7 @@ async def observe(
     reading = _read(line, listings, about)
     found = list(_things(line.world, line.site, scope, cluster, reading))
     if not all_pages:
-        found = _first_page(found, TRAITS[line.site.cloud].page)
+        found = _first_page(found, line.world.settings.page or TRAITS[line.site.cloud].page)
     answers: list[Answer] = [*reading.blind, *found]
     if cluster is not None and FOREIGN in reading.pages:
         answers += _foreign(line.site, scope)

@@ -32,6 +32,7 @@ class Settings:
     patience      seconds that a call without an answer hangs
     rates         True: the clouds refuse calls above their documented rates
     retention     seconds for which old states can still be served
+    page          things in one page of a listing; None: as many as that cloud's have
     reuse         True: a freed public address is the next one that is given out
     """
 
@@ -43,6 +44,7 @@ class Settings:
     rates: bool = True
     retention: float = 1800.0
     reuse: bool = False
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
