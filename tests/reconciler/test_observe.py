@@ -213,3 +213,15 @@ def test_a_machine_that_went_while_the_api_was_silent_is_seen_by_its_node() -> N
     assert list(ghosts(record, kube)) == [gone.id]
     assert ghosts(record, replace(kube, nodes={})) == {}
     assert ghosts(record, None) == {}
+
+
+def test_a_wanted_machine_stays_unsure_when_its_record_ends_first() -> None:
+    """Its listing worked, another one did not: health could not judge when the record did."""
+    worker = next(m for m in MACHINES.values() if m.role is Role.WORKER)
+    assert worker.provider_id is not None
+    closed = a_thing(
+        worker.resource, id=worker.provider_id, missing_since=AT, missing_readings=3, removed_at=AT
+    )
+    assert doubts(recorded(things=(closed,)))[worker.resource].since == AT
+    lost = {worker.id: replace(worker, written_off_at=AT)}
+    assert doubts(recorded(things=(closed,), machines=lost)) == {}

@@ -72,10 +72,10 @@ def _suspect(
 def _absence(machine: Machine, observed: Observed, rules: Rules, now: datetime) -> Suspect | None:
     """Missing from a complete listing: gone only after the window and enough readings."""
     unsure, place = observed.unsure.get(machine.resource), machine.offering
-    if machine.provider_id is None or observed.is_blind_at(place.cloud, place.zone):
+    if machine.provider_id is None or unsure is None:
         return None
-    if unsure is None:  # its record ended behind the window, while another kind was out of sight
-        return Suspect(machine, f"{machine.provider_id} is recorded as gone", now, is_ripe=True)
+    if observed.is_blind_at(place.cloud, place.zone):
+        return None
     reason = f"{machine.provider_id} was missing from {unsure.readings} listings"
     is_ripe = is_over(unsure.since, unsure.readings, machine.resource, rules, now)
     return Suspect(machine, reason, unsure.since, is_ripe)

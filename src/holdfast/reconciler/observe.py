@@ -151,15 +151,18 @@ def unsure(
 ) -> dict[ResourceName, Unsure]:
     """Asked for or seen before, and not visible now, since the later of both.
 
-    Readings without a thing are counted when they were complete.
+    Readings without a thing are counted when they were complete. A machine that is still wanted
+    stays unsure when its thing's record ends first: health may have been blind meanwhile.
     """
     found: dict[ResourceName, Unsure] = {}
     for name, intent in recorded.intents.items():
         if name not in things and intent.calls:
             found[name] = Unsure(intent.saved_at, rules.gone_readings, intent.calls)
+    held = {m.provider_id for m in recorded.machines.values() if m.is_wanted}
     for thing in recorded.things:
-        if thing.removed_at is None and thing.name not in things:
-            since, asked = thing.missing_since or now, found.get(thing.name)
+        is_open = thing.removed_at is None or thing.id in held
+        if is_open and thing.name not in things:
+            since, asked = thing.missing_since or thing.removed_at or now, found.get(thing.name)
             found[thing.name] = Unsure(
                 max(since, asked.since) if asked else since,
                 thing.missing_readings + 1,

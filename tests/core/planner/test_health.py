@@ -46,11 +46,6 @@ def missing(world: World, number: int, age: timedelta, readings: int) -> World:
     return world.without(worker.resource).see(unsure=unsure)
 
 
-def ended(world: World, number: int) -> World:
-    """Missing, and nothing is left that could be unsure: its record is closed."""
-    return world.without(world.of(Role.WORKER)[number].resource)
-
-
 def never_joined(world: World, number: int, age: timedelta) -> World:
     worker = world.of(Role.WORKER)[number]
     return world.with_machines(replace(worker, joined_at=None, ready_at=None, launched_at=AT - age))
@@ -62,8 +57,6 @@ SUSPECTED = [
     ("missing, too short", missing(HA, 0, 4 * MINUTE, 99), None),
     ("missing, too few readings", missing(HA, 0, 9 * MINUTE, 2), None),
     ("missing, but another part is blind", missing(HA, 0, 9 * MINUTE, 9).see(blind=(BLIND,)), None),
-    ("its record has ended", ended(HA, 0), "is recorded as gone"),
-    ("the same, but a part is blind", ended(HA, 0).see(blind=(BLIND,)), None),
     ("silent on both voices", silent(HA, 0), "NotReady and its agent is silent"),
     ("NotReady, but its agent speaks", silent(HA, 0, late=False), None),
     ("NotReady for a short time", silent(HA, 0, notready=9 * MINUTE), None),

@@ -18,6 +18,7 @@ from holdfast.simulation.user import Refused
 from holdfast.simulation.world import Simulation
 
 PATIENCE = 8 * 3600.0  # virtual seconds within which a world must be quiet: quotas wait 6 hours
+ATTENDED = 600.0  # virtual seconds between two looks of a person
 LOST = 1000  # machines that may have been made instead of others: no bound in a world of trouble
 Act = Callable[[], None]
 
@@ -41,8 +42,21 @@ class Story:
         await self._all_of_it()
         self._calm()
         await asyncio.gather(*self._people)
-        await until_quiet(self.world, PATIENCE)
+        attending = asyncio.create_task(self._attend())
+        try:
+            await until_quiet(self.world, PATIENCE)
+        finally:
+            attending.cancel()
         return Expected(lost=LOST)
+
+    async def _attend(self) -> None:
+        """A person looks now and then; where the breaker is open they let the platform go on."""
+        while True:
+            await self.world.clock.sleep(ATTENDED)
+            for cluster in self.clusters:
+                shown = (await self.world.user.cluster(cluster))["conditions"]
+                if any(one["type"] == "BreakerClosed" and not one["status"] for one in shown):
+                    await self.world.user.release_breaker(cluster, "they really are lost")
 
     async def _all_of_it(self) -> None:
         while self._agenda:
