@@ -15,7 +15,9 @@ from holdfast.store import (
     installation,
     leases,
     machines,
-    things,
+    marks,
+    observe_only,
+    orphans,
 )
 
 SCAN = re.compile(r"SCAN (\w+)")
@@ -25,8 +27,12 @@ WHOLE = {
     installation._GET: "one row",
     credentials._ALL: "a handful, when people list them",
     clusters._LIVING: "for people's lists, and to find those to watch",
+    clusters._WITH_ENDPOINT: "at the start of a process",
     machines._LIVING: "for people's lists, one query for all",
-    things._STANDING: "once a minute an account, for its shared listing",
+    marks._MARK: "one row",
+    marks._RAISE: "one row",
+    observe_only._STATE: "one row",
+    orphans._ALL: "what is shown to people and removed by them: none, or a handful",
 }
 
 

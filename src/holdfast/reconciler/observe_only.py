@@ -20,11 +20,12 @@ async def recognised(
     """The cluster as it may be treated: only observed from the moment its records prove too old.
 
     A machine with our tags is recorded before it is asked for. One that no record knows was made
-    by records that are lost: everything else that they said is lost too.
+    by records that are lost: everything else that they said is lost too. A cluster that is deleted
+    goes by its tag, whatever was recorded of it.
     """
     shown = {thing.id for thing in reached.recorded.things}
     fresh = [seen for seen in observed.unrecorded if seen.id not in shown]
-    if cluster.observe_only or not fresh:
+    if cluster.observe_only or cluster.is_deleting or not fresh:
         return cluster
     reason = f"{fresh[0].id} of cluster {cluster.spec.name} has our tags and no record of ours"
     async with world.store.guarded(held.lease) as tx:
