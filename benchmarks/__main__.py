@@ -10,11 +10,13 @@ from benchmarks import (
     control_plane,
     create,
     delete,
+    delete_clouds,
     demo_start,
     disk,
     figure,
     heal,
     idle,
+    spot_storm,
     thousand_clusters,
 )
 from benchmarks.figure import Figure
@@ -29,6 +31,8 @@ ALL: dict[str, ModuleType] = {
     "disk": disk,
     "demo_start": demo_start,
     "thousand_clusters": thousand_clusters,
+    "spot_storm": spot_storm,
+    "delete_clouds": delete_clouds,
 }
 
 
