@@ -11,7 +11,9 @@ from holdfast.simulation.swarm.play import broken, failure, played
 from holdfast.simulation.swarm.shrink import shrunk
 from holdfast.simulation.swarm.steps import Deed, Plan, Step
 
-SEEDS = range(1, 11)  # about a minute of CPU time; nightly: python -m benchmarks.swarm
+# About a minute of CPU time; nightly: python -m benchmarks.swarm --seconds 3600. In 46 a machine
+# loses its link while it asks whether it may join, which once stopped the time of the world.
+SEEDS = (*range(1, 31), 46)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

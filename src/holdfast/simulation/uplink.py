@@ -15,6 +15,7 @@ from holdfast.simulation import papers
 from holdfast.simulation.machines import Guest
 from holdfast.simulation.time import SeededChance
 
+FIRST_PAUSE = 0.25  # seconds, at most, before the first repeat
 LONGEST_PAUSE = 5.0  # seconds between two tries of the same message
 SAME_MESSAGE = 20.0  # seconds after which a new message with a new counter is sent instead
 
@@ -113,8 +114,8 @@ class Uplink:
             try:
                 return self._checked(await self._insist(message, same_until), self._counter)
             except Unreachable:
-                if self._clock.monotonic() >= until:
-                    raise
+                if self._clock.monotonic() + FIRST_PAUSE >= until:
+                    raise  # `_insist` would not even wait: no time would pass for ever
 
     def signed(self, kind: str, fields: Mapping[str, object]) -> Sent:
         """A new message with the next counter."""
@@ -129,7 +130,7 @@ class Uplink:
         return self._message("call-backs", headers, body)
 
     async def _insist(self, message: Sent, until: float) -> Answer:
-        pause = 0.25
+        pause = FIRST_PAUSE
         while True:
             try:
                 return await self._post(message)
