@@ -19,6 +19,7 @@ from holdfast.simulation.world import Simulation
 
 PATIENCE = 8 * 3600.0  # virtual seconds within which a world must be quiet: quotas wait 6 hours
 ATTENDED = 600.0  # virtual seconds between two looks of a person
+AFTERMATH = 360.0  # virtual seconds in which the last harm shows itself at all
 LOST = 1000  # machines that may have been made instead of others: no bound in a world of trouble
 Act = Callable[[], None]
 
@@ -44,6 +45,7 @@ class Story:
         await asyncio.gather(*self._people)
         attending = asyncio.create_task(self._attend())
         try:
+            await self.world.clock.sleep(AFTERMATH)
             await until_quiet(self.world, PATIENCE)
         finally:
             attending.cancel()
