@@ -1,7 +1,9 @@
 """A spot storm in the simulation: 200 of 500 machines get their notice at the same moment.
 
-The platform is the real one, on virtual time. Measured is the work between the first notice and
-the last replacement that it asks for: its own time, since virtual waiting costs none.
+The platform is the real one, on virtual time. Measured is the work, of the whole simulation, from
+the notices until every replacement is chosen and saved with the intent to ask for it. From there
+on the account's rate of launches decides: how long the last call waits for it is told in virtual
+seconds.
 """
 
 import asyncio
@@ -29,34 +31,42 @@ MACHINES, NOTICES = 500, 200
 PODS_PER_MACHINE = 1
 ASKED_GOAL = 1.0  # seconds
 WITHIN = 900.0  # virtual seconds that the storm may take
-EDGES = ("first", "last")
+CHOSEN = "SELECT count(*) FROM intents WHERE name LIKE '%/machine/%'"
 
 
 @dataclass(slots=True)
 class Storm:
     """What a storm did, seen from outside; a watcher of effects.
 
-    asked  wall, CPU and virtual seconds since the notices, at each replacement that is asked for
-    late   pods that were still on a machine when the cloud took it
+    known   intents of machines before the notices
+    saved   wall, CPU and virtual seconds since the notices when all replacements were saved
+    asked   virtual seconds since the notices, at each call that asks for one
+    late    pods that were still on a machine when the cloud took it
     """
 
     world: Simulation
     cluster: ClusterId
     struck: set[MachineId]
     began: tuple[float, float, float]
-    asked: list[tuple[float, float, float]] = field(default_factory=list)
+    known: int
+    saved: tuple[float, ...] = ()
+    asked: list[float] = field(default_factory=list)
     ended: set[MachineId] = field(default_factory=set)
     late: list[str] = field(default_factory=list)
 
     def before(self, number: int, effect: Effect) -> Fault | None:  # noqa: ARG002
         """A replacement is asked for."""
         if effect.verb == "create" and "/machine/" in effect.subject:
-            now = _now(self.world)
-            self.asked.append(tuple(a - b for a, b in zip(now, self.began, strict=True)))  # type: ignore[arg-type]
+            self.asked.append(self.world.clock.monotonic() - self.began[2])
         return None
 
-    def after(self, number: int, effect: Effect, outcome: str) -> None:
-        """Outcomes do not count."""
+    def after(self, number: int, effect: Effect, outcome: str) -> None:  # noqa: ARG002
+        """A commit may have saved the last intent."""
+        if self.saved or "intents" not in effect.subject:
+            return
+        if _intents(self.world) - self.known >= len(self.struck):
+            now = _now(self.world)
+            self.saved = tuple(a - b for a, b in zip(now, self.began, strict=True))
 
     def reading(self, effect: Effect) -> Fault | None:  # noqa: ARG002
         """Readings do not count."""
@@ -97,7 +107,7 @@ async def _struck(world: Simulation, cluster: ClusterId, notices: int) -> Storm:
     site = world.guests(cluster)[0].site
     taken = {thing.id for thing in spot.running(site)[:notices]}
     struck = {guest.machine for guest in world.guests(cluster) if guest.thing in taken}
-    found = Storm(world, cluster, struck, _now(world))
+    found = Storm(world, cluster, struck, _now(world), _intents(world))
     world.hub.watchers.append(found)
     world.machines.listeners.append(found.heard)
     for thing in sorted(taken):
@@ -115,15 +125,19 @@ def _now(world: Simulation) -> tuple[float, float, float]:
     return time.monotonic(), time.process_time(), world.clock.monotonic()
 
 
+def _intents(world: Simulation) -> int:
+    return int(world.disk.raw.execute(CHOSEN).fetchone()[0])
+
+
 def measure() -> Sequence[Figure]:
     """One storm."""
     found = storm(MACHINES, NOTICES)
     last = found.asked[NOTICES - 1]
-    for word, asked in zip(EDGES, (found.asked[0], last), strict=True):
-        print(f"{word} replacement {asked[2]:.1f} virtual seconds after the notices")
+    print(f"the last replacement was asked for {last:.1f} virtual seconds after the notices")
+    wall, cpu, _ = found.saved
     return [
-        Figure("200 notices, all replacements asked for: CPU", "s", ASKED_GOAL, round(last[1], 2)),
-        Figure("200 notices, all replacements asked for: wall", "s", ASKED_GOAL, round(last[0], 2)),
+        Figure("200 notices, replacements chosen and saved: CPU", "s", ASKED_GOAL, round(cpu, 2)),
+        Figure("200 notices, replacements chosen and saved: wall", "s", ASKED_GOAL, round(wall, 2)),
         Figure("pods on a machine when it was taken", "", 0, len(found.late)),
     ]
 

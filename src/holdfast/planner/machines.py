@@ -25,7 +25,7 @@ from holdfast.planner.adoption import adoptable, adopted
 from holdfast.planner.health import Health, health
 from holdfast.planner.leaving import departed, leave
 from holdfast.planner.preview import ROOT_DISK_GIB, offering_for, zone_for
-from holdfast.planner.rollout import failed, replaced, rollout, staying
+from holdfast.planner.rollout import by_request, failed, replaced, rollout, staying
 from holdfast.planner.rules import Rules
 
 # Makes the identity of a new machine and the hash of the nonce that its user data will carry.
@@ -85,8 +85,9 @@ def choose(
     events += [_adoption(machine) for machine in taken_in]
     second = rollout(cluster.spec, machines, observed, rules).start
     unfilled = []
+    placed = by_request(machines)
     for request in cluster.spec.nodes:
-        mine = staying(request.id, machines)
+        mine = placed.get(request.id, [])
         steps = _elsewhere(cluster, request, mine, market)
         if not mine or request.id in second:
             steps.append(_new(cluster, request, machines, market, identities, now))

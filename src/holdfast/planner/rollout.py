@@ -21,6 +21,7 @@ from holdfast.planner.leaving import leave
 from holdfast.planner.rules import Rules
 
 Machines = Mapping[MachineId, Machine]
+Placed = Mapping[RequestId, Sequence[Machine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,13 @@ def failed(lost: Iterable[Machine], machines: Machines) -> list[Machine]:
 def replaced(spec: ClusterSpec, machines: Machines, now: datetime) -> list[Machine]:
     """Machines that leave now, because the one in their place is Ready."""
     left = []
+    placed = by_request(machines)
     for request in spec.nodes:
-        mine = staying(request.id, machines)
+        mine = placed.get(request.id, [])
         ready = [m for m in mine if m.ready_at is not None]
         fit = [m for m in ready if not outdated(m, request)]
         if not fit and mine[-1:] == ready[-1:]:
-            fit = mine[-1:]  # wishes changed meanwhile: it is replaced in its turn
+            fit = list(mine[-1:])  # wishes changed meanwhile: it is replaced in its turn
         if len(mine) > 1 and fit:
             left += [
                 leave(
@@ -80,14 +82,24 @@ def staying(request: RequestId, machines: Machines) -> list[Machine]:
     return sorted(mine, key=lambda m: (m.chosen_at, m.id))
 
 
+def by_request(machines: Machines) -> Placed:
+    """What `staying` says, of every request that has such machines."""
+    found: dict[RequestId, list[Machine]] = {}
+    for machine in sorted(machines.values(), key=lambda m: (m.chosen_at, m.id)):
+        if machine.is_staying:
+            found.setdefault(machine.request, []).append(machine)
+    return found
+
+
 def _of_role(
     requests: Sequence[NodeRequest], machines: Machines, observed: Observed, rules: Rules
 ) -> Rollout:
     """Those with a second machine already are in change; of the rest the first ones begin."""
     old: list[tuple[NodeRequest, Machine, str]] = []
     changing: list[Machine] = []
+    placed = by_request(machines)
     for request in requests:
-        mine = staying(request.id, machines)
+        mine = placed.get(request.id, [])
         changing += mine[1:]
         if len(mine) == 1 and (why := outdated(mine[0], request)):
             old.append((request, mine[0], why))
@@ -98,7 +110,7 @@ def _of_role(
     start: list[RequestId] = []
     waiting: list[Waiting] = []
     for request, machine, why in old:
-        stays = _why_not(machine, requests, machines, observed)
+        stays = _why_not(machine, requests, machines, placed, observed)
         if stays is not None:
             waiting.append(replace(stays, reason=f"{why}; {stays.reason}"))
         elif len(changing) + len(start) >= rules.surge:
@@ -115,7 +127,11 @@ def _is_going(machine: Machine, roles: set[Role]) -> bool:
 
 
 def _why_not(
-    machine: Machine, requests: Sequence[NodeRequest], machines: Machines, observed: Observed
+    machine: Machine,
+    requests: Sequence[NodeRequest],
+    machines: Machines,
+    placed: Placed,
+    observed: Observed,
 ) -> Waiting | None:
     stopped = _stopped(requests, machines)
     if stopped is not None:
@@ -132,13 +148,13 @@ def _why_not(
     lost = lost_members(list(machines.values()))
     if machine.role is Role.CONTROL_PLANE and lost:
         return Waiting(machine.name, f"the etcd member of {lost[0].name} goes first")
-    unready = [name for r in requests if (name := _unready(r, machine, machines))]
+    unready = [name for r in requests if (name := _unready(r, machine, placed))]
     return Waiting(machine.name, f"{unready[0]} is not ready") if unready else None
 
 
-def _unready(request: NodeRequest, machine: Machine, machines: Machines) -> str:
+def _unready(request: NodeRequest, machine: Machine, placed: Placed) -> str:
     """The machine of another request that is not ready; empty when that one is well."""
-    mine = staying(request.id, machines)
+    mine = placed.get(request.id, [])
     if request.id == machine.request or any(m.ready_at is not None for m in mine):
         return ""
     return mine[0].name if mine else f"the machine of {request.id}"
