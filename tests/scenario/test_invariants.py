@@ -1,8 +1,10 @@
 """The invariants can fail: each finds the harm that is done to a quiet world on purpose."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import pytest
 
 from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
@@ -10,12 +12,13 @@ from holdfast.model.resource import Role
 from holdfast.providers.sim import removing, truth
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Fault, Kind
+from holdfast.providers.sim.record import Doubled
 from holdfast.providers.sim.strangers import Stranger
 from holdfast.simulation import disk, invariants, papers, time
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.invariants import Expected
 from holdfast.simulation.machines import Guest
-from holdfast.simulation.quiet import until_quiet
+from holdfast.simulation.quiet import NotConverged, until_quiet
 from holdfast.simulation.run import logged
 from holdfast.simulation.watch import Watch
 from holdfast.simulation.world import Settings, Simulation
@@ -182,3 +185,59 @@ async def test_blindness(stage: Stage) -> None:
     await stage.world.clock.sleep(180)
     stage.lease("simulated:1")
     assert "I14" in stage.issued("delete", f"aws/machine/{worker.machine}")
+
+
+def _noted(stage: Stage, outcome: str, times: int = 1) -> None:
+    """Calls as the clouds would have written them down."""
+    record = stage.world.clouds.record
+    last = next(call for call in reversed(record.calls) if call.verb == "create")
+    record.calls += [replace(last, subject="aws/network", outcome=outcome) for _ in range(times)]
+
+
+@story()
+async def test_a_machine_that_lived_twice(stage: Stage) -> None:
+    worker = stage.guest(Role.WORKER)
+    thing = worker.site.shelf.thing(worker.thing)
+    assert thing is not None
+    assert thing.owner is not None
+    now = stage.world.clouds.moment()
+    twice = Doubled(now, thing.owner, (worker.thing, worker.thing))
+    stage.world.clouds.record.doubled.append(twice)
+    assert stage.found() == {"I1"}
+
+
+@story()
+async def test_calls_above_the_rate(stage: Stage) -> None:
+    stage.world.clouds.record.refused["111111111111", "eu-central-1", "create-Network"] += 1
+    assert stage.found() == {"I9"}
+
+
+@story()
+async def test_the_same_error_again_and_again(stage: Stage) -> None:
+    _noted(stage, "QuotaExceeded", invariants.SAME_ERRORS)
+    assert "I9" not in stage.found(Expected())
+    _noted(stage, "QuotaExceeded")
+    assert "I9" in stage.found(Expected())
+
+
+@story()
+async def test_a_dependency_error_on_a_calm_day(stage: Stage) -> None:
+    _noted(stage, "DependencyHeld")
+    assert stage.found() == {"I17"}
+    assert stage.found(Expected()) == set()
+
+
+@story()
+async def test_a_world_that_does_not_become_quiet(stage: Stage) -> None:
+    worker = stage.guest(Role.WORKER)
+    Stranger(stage.world.clouds, worker.site).delete(worker.thing)
+    with pytest.raises(NotConverged, match=r"the window is not over|waits|actions|come or go"):
+        await until_quiet(stage.world, 60.0)
+
+
+@story()
+async def test_a_restart_that_finds_something_to_do(stage: Stage) -> None:
+    worker = stage.guest(Role.WORKER)
+    Stranger(stage.world.clouds, worker.site).delete(worker.thing)
+    found = await invariants.stable_after_restart(stage.world)
+    assert {breach.invariant for breach in found} == {"I13"}

@@ -5,7 +5,7 @@ I8 secrets      I9 rate      I13 stable   I15 limits        I17 order I19 worklo
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from holdfast.model.ids import ClusterId, InstallationId, ProviderId
 from holdfast.model.resource import DOUBLED_BY_REPEAT
 from holdfast.providers.sim import truth
 from holdfast.providers.sim.clouds import TRAITS
+from holdfast.providers.sim.record import Call
 from holdfast.simulation import quiet
 from holdfast.simulation.effects import Died
 from holdfast.simulation.quiet import Row
@@ -159,25 +160,25 @@ def _ready(world: "Simulation", row: Row) -> Found:
 
 
 def _cost(world: "Simulation", expected: Expected) -> Found:
-    creates: Counter[tuple[str, str]] = Counter(
-        (call.cluster, call.subject)
-        for call in world.clouds.record.calls
-        if call.verb == "create" and call.caller == "platform"
-    )
     unmade = {"Throttled", "Unavailable", "CredentialsRejected", "CapacityUnavailable", "lost"}
-    refused: Counter[tuple[str, str]] = Counter(
-        (call.cluster, call.subject)
+    creates: Counter[tuple[str, str, str]] = Counter(
+        (call.cluster, call.subject, _intent_of(call))
         for call in world.clouds.record.calls
-        if call.verb == "create" and call.outcome in unmade
+        if call.verb == "create" and call.caller == "platform" and call.outcome not in unmade
     )
-    for key, count in creates.items():
-        if count - refused[key] > MOST_CREATES:
-            yield "I5", f"{count} creates of {key[1]}"
+    for (_, subject, _), count in creates.items():
+        if count > MOST_CREATES:
+            yield "I5", f"{count} creates of {subject}"
     wanted = sum(expected_machines(world, row.id) for row in quiet.rows(world.disk.raw))
     made = len(world.clouds.record.bills)
     most = wanted + expected.lost + expected.surplus
     if (expected.is_calm or expected.surplus) and made > most:
         yield "I5", f"{made} machines were made; {wanted} wanted, {expected.lost} lost"
+
+
+def _intent_of(call: Call) -> str:
+    """What tells intents of one name apart: a binding to another machine is another one."""
+    return "" if "/machine/" in call.subject else call.parameters
 
 
 def expected_machines(world: "Simulation", cluster: ClusterId) -> int:
@@ -226,15 +227,23 @@ def _rate(world: "Simulation", expected: Expected) -> Found:
     if expected.is_calm:
         for (account, region, group), count in world.clouds.record.refused.items():
             yield "I9", f"{count} calls of {group} above the rate of {account} in {region}"
-    tries: dict[tuple[str, str, str], list[float]] = {}
-    for call in world.clouds.record.calls:
+    for (verb, subject, error), times in _in_a_row(world.clouds.record.calls):
+        gaps = [after - before for before, after in pairwise(times)]
+        if len(times) > SAME_ERRORS and gaps[-1] <= 2 * gaps[0]:
+            yield "I9", f"{verb} {subject}: {error} {len(times)} times without growing gaps"
+
+
+def _in_a_row(calls: Iterable[Call]) -> Iterator[tuple[tuple[str, str, str], list[float]]]:
+    """The moments of equal refusals of one call; a success ends a row."""
+    rows: dict[tuple[str, str, str], list[float]] = {}
+    for call in calls:
         if call.outcome not in {"ok", "replayed", "adopted"}:
             key = (call.verb, call.subject, call.outcome)
-            tries.setdefault(key, []).append(call.at.timestamp())
-    for (verb, subject, error), times in tries.items():
-        gaps = [after - before for before, after in pairwise(times)]
-        if len(times) > SAME_ERRORS and gaps[-1] < 2 * gaps[0]:
-            yield "I9", f"{verb} {subject}: {error} {len(times)} times without growing gaps"
+            rows.setdefault(key, []).append(call.at.timestamp())
+            continue
+        for key in [one for one in rows if one[:2] == (call.verb, call.subject)]:
+            yield key, rows.pop(key)
+    yield from rows.items()
 
 
 def _limits(world: "Simulation", expected: Expected) -> Found:  # noqa: ARG001

@@ -6,35 +6,30 @@ What it keeps is the disk; everything here goes with the process.
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Response
+from sqlalchemy.exc import DBAPIError
 
 from holdfast.api.app import create_app
 from holdfast.api.auth import ApiContext
 from holdfast.api.routes.agent_conversation import Conversation
 from holdfast.bootstrap import archive
-from holdfast.clock import Clock
 from holdfast.engine.memory import MemoryEngine
-from holdfast.kube.port import Kube, KubeAccess
 from holdfast.model.ids import EngineKey, MachineId
 from holdfast.model.offering import Cloud
 from holdfast.model.wake import Why
-from holdfast.planner.rules import Rules
 from holdfast.providers.limits import Limits
 from holdfast.providers.sim.effects import Effect
-from holdfast.providers.sim.provider import Care
-from holdfast.providers.sim.world import World as Clouds
 from holdfast.reconciler import loop, watch
 from holdfast.reconciler.world import Kubes, Platform, World
 from holdfast.simulation import papers
 from holdfast.simulation.claims import ClaimingStore
 from holdfast.simulation.connections import Connections
-from holdfast.simulation.disk import Disk
-from holdfast.simulation.effects import NOBODY, Died, Hub, through
+from holdfast.simulation.effects import NOBODY, Died, through
 from holdfast.simulation.http import request
+from holdfast.simulation.outside import Outside
 from holdfast.simulation.time import SeededChance, Tenant
 from holdfast.simulation.uplink import Reply, Sent, Unreachable
 from holdfast.store.store import started
@@ -47,24 +42,11 @@ ADDRESS = "https://platform.sim:8443"
 CA_PEM = b"the simulated platform's CA\n"
 AGENT = b"the agent, as machines fetch it\n"
 LATENCY = 0.01  # seconds of a message's way, there and back
-CONCURRENCY = 20
 ORDERED = "SELECT DISTINCT machine FROM orders WHERE done_at IS NULL"
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What outlives every process: time, the disk, the clouds, the clusters."""
-
-    clock: Clock
-    hub: Hub
-    disk: Disk
-    clouds: Clouds
-    kube: Callable[[KubeAccess], Kube]
-    rules: Rules
-    vault_key: bytes
-    concurrency: int = CONCURRENCY
-    alone: bool = True
-    care: Care = field(default_factory=Care)
+class Unanswered(RuntimeError):
+    """The process could not say what became of a request: it may be asked again."""
 
 
 class Process:
@@ -265,24 +247,34 @@ class Process:
     # People
 
     async def first_token(self) -> str:
-        """A token of the API, as the first start leaves one in a file. Raises Died."""
+        """A token of the API, as the first start leaves one in a file.
+
+        Raises Died, Unanswered.
+        """
 
         async def made() -> str:
             async with self.store.writing() as tx:
                 return await self.store.tokens.create(tx, "simulated user")
 
-        token: str = await self.within(made())
+        token: str = await self._stored(made())
         return token
 
     async def wake(self, keys: Iterable[EngineKey], why: Why) -> None:
-        """Have passes of keys. Raises Died."""
+        """Have passes of keys. Raises Died, Unanswered."""
 
         async def woken() -> None:
             async with self.store.writing() as tx:
                 for key in keys:
                     await self.store.leases.wake(tx, key, why)
 
-        await self.within(woken())
+        await self._stored(woken())
+
+    async def _stored(self, work: Awaitable[Any]) -> Any:
+        """As `within`. Raises Unanswered where the store gives no answer."""
+        try:
+            return await self.within(work)
+        except DBAPIError as error:
+            raise Unanswered(str(error)) from error
 
     async def asked(
         self, method: str, path: str, token: str, body: Any = None, key: str = ""

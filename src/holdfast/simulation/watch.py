@@ -49,7 +49,9 @@ class Watch:
 
     world: "Simulation"
     breaches: list[Breach] = field(default_factory=list)
-    _suspected: dict[tuple[ClusterId, Place], list[datetime]] = field(default_factory=dict)
+    _suspected: dict[tuple[ClusterId, Place], dict[MachineId, datetime]] = field(
+        default_factory=dict
+    )
 
     def before(self, number: int, effect: Effect) -> Fault | None:  # noqa: ARG002
         """The platform issues an effect."""
@@ -141,17 +143,19 @@ class Watch:
             return
         offering = guest.resource.offering
         for place in ((offering.cloud.value, offering.zone), (offering.cloud.value,), ()):
-            self._in_place(effect, place, now)
+            self._in_place(effect, guest.machine, place)
 
-    def _in_place(self, effect: Effect, place: Place, now: datetime) -> None:
-        """One running machine more is removed in a zone, in a cloud, in a cluster."""
-        key = (effect.cluster, place)
-        recent = [t for t in self._suspected.get(key, ()) if now - t < SUSPECTED_WITHIN]
-        self._suspected[key] = [*recent, now]
+    def _in_place(self, effect: Effect, machine: MachineId, place: Place) -> None:
+        """One running machine more is removed in a zone, in a cloud, in a cluster; a call that is
+        repeated, since nobody knows what became of it, removes no other one."""
+        now = self.world.clock.now()
+        removed = self._suspected.setdefault((effect.cluster, place), {})
+        removed.setdefault(machine, now)
+        recent = sum(now - at < SUSPECTED_WITHIN for at in removed.values())
         machines = self._wanted(effect.cluster, place)
         most = allowance(machines, self.world.settings.rules)
-        if len(recent) + 1 > most:
-            text = f"{len(recent) + 1} running machines of {words(place)} removed within"
+        if recent > most:
+            text = f"{recent} running machines of {words(place)} removed within"
             told = f"{text} {SUSPECTED_WITHIN}, the breaker allows {most} of {machines}"
             self._breach("I16", f"{effect.label}: {told}")
 

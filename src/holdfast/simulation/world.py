@@ -27,7 +27,8 @@ from holdfast.simulation.disk import Disk, template
 from holdfast.simulation.effects import Hub
 from holdfast.simulation.kubernetes import Kubernetes
 from holdfast.simulation.machines import Guest, Machines
-from holdfast.simulation.process import CONCURRENCY, Outside, Process
+from holdfast.simulation.outside import CONCURRENCY, Outside
+from holdfast.simulation.process import Process
 from holdfast.simulation.time import SeededChance, VirtualClock
 from holdfast.simulation.transcript import Transcript
 from holdfast.simulation.uplink import Reply, Sent, Unreachable
