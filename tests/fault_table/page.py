@@ -24,7 +24,8 @@ TABLE = "| fault | situation | needs | level | test | result |\n|---|---|---|---
 WAITS = """\
 ## What waits
 
-These tests need parts that don't exist yet. The list may only get shorter.
+These levels have no test yet: the part that they need does not exist, or the test itself is to be
+written. The list may only get shorter.
 
 | fault | level | waits for |
 |---|---|---|"""
