@@ -39,6 +39,13 @@ def test_a_replay_dies_where_the_fork_died() -> None:
     assert "platform starts, process 2" in outcome.transcript
 
 
+def test_a_process_that_dies_or_fails_while_it_starts_is_started_again() -> None:
+    for then in (Mode.BEFORE, Mode.LOST_REQUEST):
+        outcome = replay(Point("create", 1, 40, Mode.BEFORE, 1, then))
+        assert outcome.is_good, outcome.breaches
+        assert "platform starts, process 3" in outcome.transcript
+
+
 def test_a_zombie_returns_and_its_late_word_is_refused() -> None:
     number = next(
         one.number

@@ -24,7 +24,7 @@ from holdfast.providers.sim.world import World as Clouds
 from holdfast.simulation.agent import Durations, Heartbeats
 from holdfast.simulation.agents import Fleet
 from holdfast.simulation.disk import Disk, template
-from holdfast.simulation.effects import Hub
+from holdfast.simulation.effects import Died, Hub
 from holdfast.simulation.kubernetes import Kubernetes
 from holdfast.simulation.machines import Guest, Machines
 from holdfast.simulation.outside import CONCURRENCY, Outside
@@ -164,6 +164,8 @@ class Simulation:
         self.transcript.note(f"platform starts, process {self._started}")
         try:
             await self.process.start()
+        except Died:
+            pass  # while it started; the next one is on its way
         except Exception as error:  # noqa: BLE001  (whatever it was, this process never served)
             self.transcript.note(f"platform cannot start: {error}")
             self.die()
