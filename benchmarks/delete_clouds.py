@@ -4,7 +4,6 @@ From the moment at which the clouds' own truth has no machine left to the provis
 and to the confirmed one from the last delete call, beyond the longest consistency window.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -15,12 +14,10 @@ from benchmarks import figure
 from benchmarks.figure import Figure
 from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.invariants import Expected, check
 from holdfast.simulation.quiet import until_quiet
-from holdfast.simulation.run import logged
-from holdfast.simulation.time import VirtualLoop
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.watch import Watch
 from holdfast.simulation.world import Settings, Simulation
 
@@ -48,10 +45,7 @@ class Deleted:
 def measure(settings: Settings | None = None, workers: int = WORKERS) -> Sequence[Figure]:
     """Plays the deletion. Raises RuntimeError when an invariant does not hold on the way."""
     chosen = settings or Settings(heartbeats=Heartbeats.LIGHT)
-    disk.template()
-    papers.certificates()
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        times = runner.run(_played(chosen, workers))
+    times = virtually(_played(chosen, workers))
     window = max(chosen.rules.windows[cloud] for cloud in CLOUDS).total_seconds()
     waited = (times.provisional - times.machines_gone).total_seconds()
     beyond = (times.confirmed - times.last_call).total_seconds() - window

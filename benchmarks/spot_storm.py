@@ -6,7 +6,6 @@ on the account's rate of launches decides: how long the last call waits for it i
 seconds.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -20,11 +19,9 @@ from holdfast.model.offering import Cloud
 from holdfast.providers.sim import spot
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Fault
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.machines import Guest
-from holdfast.simulation.run import logged
-from holdfast.simulation.time import VirtualLoop
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.world import Settings, Simulation
 
 MACHINES, NOTICES = 500, 200
@@ -84,10 +81,7 @@ class Storm:
 
 def storm(machines: int, notices: int) -> Storm:
     """Play it. Raises TimeoutError when not every replacement was asked for."""
-    disk.template()
-    papers.certificates()
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_storm(machines, notices))
+    return virtually(_storm(machines, notices))
 
 
 async def _storm(machines: int, notices: int) -> Storm:

@@ -23,11 +23,9 @@ from holdfast.model.ids import cluster_key
 from holdfast.model.offering import Cloud
 from holdfast.model.wake import Why
 from holdfast.providers.sim.account import Account
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.quiet import rows, until_quiet
-from holdfast.simulation.run import logged
-from holdfast.simulation.time import run
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.user import CLUSTERS as CLUSTERS_PATH
 from holdfast.simulation.world import Settings, Simulation
 
@@ -43,10 +41,8 @@ def measure(
     clusters: int = CLUSTERS, accounts: int = ACCOUNTS, seed: int = SEED
 ) -> Sequence[Figure]:
     """Many clusters first, then hours of a single one in a world of its own."""
-    disk.template()
-    papers.certificates()
-    many = run(_many(clusters, accounts, seed))
-    return [*many, run(_hours(seed))]
+    many = virtually(_many(clusters, accounts, seed))
+    return [*many, virtually(_hours(seed))]
 
 
 async def _many(clusters: int, accounts: int, seed: int) -> Sequence[Figure]:

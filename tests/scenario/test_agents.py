@@ -10,12 +10,11 @@ from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
 from holdfast.providers.sim import machines as lives
 from holdfast.providers.sim.strangers import Stranger
-from holdfast.simulation import disk, papers, time
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.impostors import Impostor
 from holdfast.simulation.machines import Guest
 from holdfast.simulation.quiet import until_quiet
-from holdfast.simulation.run import logged
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.world import Settings, Simulation
 
 LIGHT = Settings(heartbeats=Heartbeats.LIGHT)
@@ -29,9 +28,6 @@ def story(told: Story) -> Callable[[], None]:
     """A world with a quiet cluster of one control plane and two workers."""
 
     def test() -> None:
-        disk.template()
-        papers.certificates()
-
         async def whole() -> None:
             async with Simulation.open(LIGHT) as world:
                 with logged(world):
@@ -40,7 +36,7 @@ def story(told: Story) -> Callable[[], None]:
                     await until_quiet(world)
                     await told(world, cluster)
 
-        time.run(whole())
+        virtually(whole())
 
     test.__name__, test.__doc__ = told.__name__, told.__doc__
     return test
@@ -93,8 +89,6 @@ async def test_a_stolen_nonce_binds_no_second_key(world: Simulation, cluster: Cl
 @pytest.mark.fault("F56", "S")
 def test_a_document_of_another_account_is_refused() -> None:
     """Before the genuine machine calls, with its own nonce; the genuine one still joins."""
-    disk.template()
-    papers.certificates()
 
     async def whole() -> None:
         async with Simulation.open(LIGHT) as world:
@@ -116,7 +110,7 @@ def test_a_document_of_another_account_is_refused() -> None:
             await until_quiet(world)
             assert (await world.user.cluster(cluster))["status"] == "ready"
 
-    time.run(whole())
+    virtually(whole())
 
 
 @pytest.mark.fault("F16", "S")

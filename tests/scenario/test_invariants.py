@@ -14,12 +14,12 @@ from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Fault, Kind
 from holdfast.providers.sim.record import Doubled
 from holdfast.providers.sim.strangers import Stranger
-from holdfast.simulation import disk, invariants, papers, time
+from holdfast.simulation import invariants
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.invariants import Expected
 from holdfast.simulation.machines import Guest
 from holdfast.simulation.quiet import NotConverged, until_quiet
-from holdfast.simulation.run import logged
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.watch import Watch
 from holdfast.simulation.world import Settings, Simulation
 
@@ -61,9 +61,6 @@ def story(control_planes: int = 1) -> Callable[[Story], Callable[[], None]]:
 
     def decorate(told: Story) -> Callable[[], None]:
         def test() -> None:
-            disk.template()
-            papers.certificates()
-
             async def whole() -> None:
                 async with Simulation.open(LIGHT) as world:
                     with logged(world):
@@ -74,7 +71,7 @@ def story(control_planes: int = 1) -> Callable[[Story], Callable[[], None]]:
                         assert stage.found() == set()
                         await told(stage)
 
-            time.run(whole())
+            virtually(whole())
 
         test.__name__, test.__doc__ = told.__name__, told.__doc__
         return test

@@ -1,7 +1,5 @@
 """Observe-only: what tells an old database, what leaves the platform, how it is released."""
 
-from collections.abc import Callable, Coroutine
-
 import pytest
 
 from holdfast.model.ids import cluster_key
@@ -10,23 +8,15 @@ from holdfast.model.resource import Role
 from holdfast.model.wake import Why
 from holdfast.providers.sim import truth
 from holdfast.providers.sim.strangers import Stranger
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.invariants import installation
 from holdfast.simulation.quiet import until_quiet
-from holdfast.simulation.run import logged
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.scenarios.story import created, of_role
-from holdfast.simulation.time import run
 from holdfast.simulation.user import Refused
 from holdfast.simulation.world import Settings, Simulation
 
 LIGHT = Settings(heartbeats=Heartbeats.LIGHT)
-
-
-def _play(story: Callable[[], Coroutine[None, None, None]]) -> None:
-    disk.template()  # on loops and by chance of their own, before the story's
-    papers.certificates()
-    run(story())
 
 
 async def _mode(world: Simulation) -> str:
@@ -43,7 +33,7 @@ def test_a_restart_alone_is_no_restore() -> None:
                 with pytest.raises(Refused, match="412"):
                     await world.user.release()
 
-    _play(story)
+    virtually(story())
 
 
 def test_a_database_that_moved_without_its_mark_waits() -> None:
@@ -59,7 +49,7 @@ def test_a_database_that_moved_without_its_mark_waits() -> None:
                 await world.restart()
                 assert await _mode(world) == "active"
 
-    _play(story)
+    virtually(story())
 
 
 def test_a_machine_that_no_record_knows_tells_it_too() -> None:
@@ -89,7 +79,7 @@ def test_a_machine_that_no_record_knows_tells_it_too() -> None:
                 assert truth.duplicates(world.clouds) == {}
                 assert len(world.guests(cluster)) == 3
 
-    _play(story)
+    virtually(story())
 
 
 def test_a_cluster_that_is_made_meanwhile_waits_too() -> None:
@@ -111,4 +101,4 @@ def test_a_cluster_that_is_made_meanwhile_waits_too() -> None:
                 assert float(waiting["added"]["hourly"]) > 0
                 assert world.user.credentials.keys() == {Cloud.AWS}
 
-    _play(story)
+    virtually(story())

@@ -8,24 +8,15 @@ import pytest
 from holdfast.model.ids import ClusterId, cluster_key
 from holdfast.model.offering import Cloud
 from holdfast.model.wake import Why
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.quiet import rows, until_quiet
-from holdfast.simulation.run import logged
-from holdfast.simulation.time import run
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.world import Settings, Simulation
 
 CLUSTERS = 12
 LIGHT = Settings(heartbeats=Heartbeats.LIGHT)
 A_LISTING = 70.0  # virtual seconds in which the shared listing is made at least once
 MOST = 3  # listings of a kind a minute
-
-
-@pytest.fixture
-def stage() -> None:
-    """What worlds start from is made on loops of its own, before theirs."""
-    disk.template()
-    papers.certificates()
 
 
 async def looked_at(world: Simulation) -> None:
@@ -37,7 +28,6 @@ async def looked_at(world: Simulation) -> None:
 
 
 @pytest.mark.fault("F21", "S")
-@pytest.mark.usefixtures("stage")
 def test_throttling_is_account_wide() -> None:
     """One budget for all clusters of an account, and one listing for all that are at rest."""
 
@@ -57,7 +47,7 @@ def test_throttling_is_account_wide() -> None:
                 more = Counter(world.clouds.record.reads) - listed
                 assert max(more.values()) <= MOST
 
-    run(play())
+    virtually(play())
 
 
 async def time_to_ready(world: Simulation, name: str) -> float:
@@ -74,7 +64,6 @@ async def be_noisy(world: Simulation, cluster: ClusterId) -> None:
 
 
 @pytest.mark.fault("F39", "S")
-@pytest.mark.usefixtures("stage")
 def test_a_noisy_cluster_keeps_nobody_waiting() -> None:
     """One cluster is woken all the time, and only one pass can run at once."""
 
@@ -89,4 +78,4 @@ def test_a_noisy_cluster_keeps_nobody_waiting() -> None:
                 noise.cancel()
                 assert beside <= 1.5 * alone
 
-    run(play())
+    virtually(play())

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Executable
 
 from holdfast.model.offering import Cloud
 from holdfast.providers.sim.effects import Quiet
-from holdfast.simulation import disk, papers
+from holdfast.simulation import disk
 from holdfast.simulation.quiet import until_quiet
-from holdfast.simulation.time import VirtualLoop
+from holdfast.simulation.run import virtually
 from holdfast.simulation.world import Simulation
 from holdfast.store import direct
 from holdfast.store.database import Database
@@ -69,8 +69,6 @@ def test_every_query_of_a_life_is_answered_alike(
 ) -> None:
     path = tmp_path / "holdfast.db"
     copy = sqlite3.connect(path)
-    disk.template()
-    papers.certificates()
 
     async def life() -> None:
         async with Simulation.open() as world:
@@ -95,7 +93,6 @@ def test_every_query_of_a_life_is_answered_alike(
         await real.close()
         return found
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(life())
+    virtually(life())
     assert asyncio.run(compared()) > 15
     copy.close()

@@ -1,5 +1,6 @@
 """holdfast machine add, delete and replace; holdfast cluster replace."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.cli import confirm, context, find
@@ -94,7 +95,7 @@ def delete(
         raise Usage(message)
     client = context.client(PLAN_SECONDS)
     found = find.cluster(client, cluster)
-    going = [find.machine(client, found["id"], text) for text in machines]
+    going, names = _named(client, found, machines)
     wish: dict[str, Any] = {"force": force}
     if drain_timeout is not None:
         wish["drainTimeout"] = drain_timeout
@@ -102,7 +103,6 @@ def delete(
     if _is_shown(client, found, change, output, dry_run=dry_run):
         return
     if not yes:
-        names = ", ".join(machine["name"] for machine in going)
         confirm.yes(f"Take {names} out of cluster {found['name']}?")
     _apply(client, found, change, output)
 
@@ -135,9 +135,8 @@ def replace(
         raise Usage(message)
     client = context.client()
     found = find.cluster(client, cluster)
-    going = [find.machine(client, found["id"], text) for text in machines]
+    going, names = _named(client, found, machines)
     if not yes:
-        names = ", ".join(machine["name"] for machine in going)
         confirm.yes(f"Replace {names} of cluster {found['name']}?")
     wish = calls.replace_nodes(found["id"], [machine["id"] for machine in going], reason)
     show(client.json(wish), output, COLUMNS)
@@ -164,6 +163,14 @@ def replace_all(
     if not yes:
         confirm.yes(f"Replace all {len(found['nodes'])} machines of cluster {found['name']}?")
     show(client.json(calls.replace_nodes(found["id"], None, reason)), output, COLUMNS)
+
+
+def _named(
+    client: Client, found: dict[str, Any], machines: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
+    """The machines that a user named, and their names in words."""
+    going = [find.machine(client, found["id"], text) for text in machines]
+    return going, ", ".join(machine["name"] for machine in going)
 
 
 def _apply(client: Client, found: dict[str, Any], change: dict[str, Any], output: Format) -> None:

@@ -22,6 +22,11 @@ class Life(StrEnum):
     GONE = "gone"  # a terminal state that the cloud itself reports: terminated
     FAILED = "failed"  # it will never be usable; `evidence` says why
 
+    @property
+    def is_living(self) -> bool:
+        """It is there and stays, usable already or not yet."""
+        return self in {Life.PENDING, Life.PRESENT}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -12,12 +12,10 @@ from holdfast.model.account import Region
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
-from holdfast.model.observed import Life, Observed, Seen
+from holdfast.model.observed import Observed, Seen
 from holdfast.model.offering import SHAPES
 from holdfast.model.resource import VirtualMachine
 from holdfast.model.spec import NodeRequest
-
-LIVING = {Life.PENDING, Life.PRESENT}
 
 
 def adoptable(
@@ -28,7 +26,7 @@ def adoptable(
         seen
         for seen in unrecorded
         if isinstance(seen.resource, VirtualMachine)
-        and seen.life in LIVING
+        and seen.life.is_living
         and seen.resource.machine not in taken
         and _fits(request, seen.resource, region)
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from holdfast.model.action import Waiting
 from holdfast.model.ids import ResourceName
 from holdfast.model.machine import Machine
-from holdfast.model.observed import Life, Observed, Seen
+from holdfast.model.observed import Observed, Seen
 from holdfast.model.resource import Resource, Role, kind
 from holdfast.model.spec import NodeRequest
 from holdfast.planner.control_plane import has_quorum
@@ -64,7 +64,7 @@ def staying(
 
 
 def _is_running(seen: Seen) -> bool:
-    return seen.life in {Life.PENDING, Life.PRESENT}
+    return seen.life.is_living
 
 
 def _why_stay(machine: Machine, wanted: Sequence[Machine], observed: Observed) -> Waiting | None:

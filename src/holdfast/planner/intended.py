@@ -11,13 +11,11 @@ from holdfast.model.account import Region
 from holdfast.model.action import Create, Delete, Plan
 from holdfast.model.ids import MachineId
 from holdfast.model.machine import Machine
-from holdfast.model.observed import Life, Observed, Seen
+from holdfast.model.observed import Observed, Seen
 from holdfast.model.offering import Cloud, OfferingKey
 from holdfast.model.resource import VirtualMachine
 from holdfast.planner import words
 from holdfast.planner.machines import Choice
-
-LIVING = {Life.PENDING, Life.PRESENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def _unwanted_later(
         Step("Delete", name, f"virtual machine {seen.id} goes later", -_cost(seen, known))
         for name, seen in observed.things.items()
         if isinstance(seen.resource, VirtualMachine)
-        and seen.life in LIVING
+        and seen.life.is_living
         and seen.id not in now
         and name not in wanted
     ]
@@ -85,6 +83,6 @@ def _price(name: str, choice: Choice, known: Prices) -> Decimal:
 
 
 def _cost(seen: Seen, known: Prices) -> Decimal:
-    if not isinstance(seen.resource, VirtualMachine) or seen.life not in LIVING:
+    if not isinstance(seen.resource, VirtualMachine) or not seen.life.is_living:
         return Decimal(0)
     return known.get(seen.resource.offering, Decimal(0))

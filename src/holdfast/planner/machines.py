@@ -25,7 +25,7 @@ from holdfast.planner.adoption import adoptable, adopted
 from holdfast.planner.health import Health, health
 from holdfast.planner.leaving import departed, leave
 from holdfast.planner.preview import ROOT_DISK_GIB, offering_for, zone_for
-from holdfast.planner.rollout import by_request, failed, replaced, rollout, staying
+from holdfast.planner.rollout import by_request, failed, replaced, rollout
 from holdfast.planner.rules import Rules
 
 # Makes the identity of a new machine and the hash of the nonce that its user data will carry.
@@ -152,9 +152,10 @@ def _taken_in(
 ) -> list[Machine]:
     """Living machines without a record, for requests whose own machine is lost."""
     found: dict[MachineId, Machine] = {}
+    placed = by_request(machines)
     for request in cluster.spec.nodes if observed.unrecorded else ():
         region = market.regions.get(request.cloud)
-        if staying(request.id, machines) or region is None:
+        if request.id in placed or region is None:
             continue
         seen = adoptable(request, observed.unrecorded, machines.keys() | found.keys(), region)
         if seen is not None and isinstance(seen.resource, VirtualMachine):

@@ -47,8 +47,10 @@ def rollout(spec: ClusterSpec, machines: Machines, observed: Observed, rules: Ru
 def failed(lost: Iterable[Machine], machines: Machines) -> list[Machine]:
     """Machines whose replacement was lost before it joined: no further one is tried."""
     stopped = []
+    placed = by_request(machines)
     for new in lost:
-        old = next((m for m in staying(new.request, machines) if m.chosen_at < new.chosen_at), None)
+        mine = placed.get(new.request, [])
+        old = next((m for m in mine if m.chosen_at < new.chosen_at), None)
         if old is not None and new.joined_at is None:
             reason = f"{new.name}, made in its place, failed: {new.written_off_reason}"
             stopped.append(replace(old, replace_stopped=reason))
@@ -76,14 +78,8 @@ def replaced(spec: ClusterSpec, machines: Machines, now: datetime) -> list[Machi
     return left
 
 
-def staying(request: RequestId, machines: Machines) -> list[Machine]:
-    """The machines of a request that nothing ends, oldest first."""
-    mine = [m for m in machines.values() if m.request == request and m.is_staying]
-    return sorted(mine, key=lambda m: (m.chosen_at, m.id))
-
-
 def by_request(machines: Machines) -> Placed:
-    """What `staying` says, of every request that has such machines."""
+    """The machines that nothing ends, by their request, oldest first."""
     found: dict[RequestId, list[Machine]] = {}
     for machine in sorted(machines.values(), key=lambda m: (m.chosen_at, m.id)):
         if machine.is_staying:

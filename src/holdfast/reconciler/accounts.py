@@ -12,7 +12,7 @@ import structlog
 from holdfast.model.account import Account
 from holdfast.model.cluster import Cluster
 from holdfast.model.ids import ClusterId, CredentialsId, ProviderId, cluster_key
-from holdfast.model.observed import Blind, Foreign, Life, Seen
+from holdfast.model.observed import Blind, Foreign, Seen
 from holdfast.model.resource import kind
 from holdfast.model.wake import Again, Why
 from holdfast.providers.errors import OutcomeUnknown, ProviderError, Throttled, Unavailable
@@ -24,7 +24,6 @@ from holdfast.store.orphans import Orphan
 LISTING = timedelta(minutes=1)
 CATALOGUE = timedelta(hours=1)
 AFTER_REFUSAL = timedelta(minutes=15)
-LIVING = {Life.PENDING, Life.PRESENT}
 AFTER_SILENCE = timedelta(seconds=5)
 NO_VERDICT = (Unavailable, Throttled, OutcomeUnknown)
 
@@ -152,11 +151,7 @@ async def _wake_changed(
     """A recorded thing that a complete listing does not show as living wakes its cluster."""
     if any(isinstance(part, Blind) for part in found):
         return
-    living = {
-        part.id
-        for part in found
-        if isinstance(part, Seen) and part.life in {Life.PENDING, Life.PRESENT}
-    }
+    living = {part.id for part in found if isinstance(part, Seen) and part.life.is_living}
     changed = [c for c in clusters if not standing.get(c, frozenset()) <= living]
     if not changed:
         return
@@ -174,7 +169,7 @@ async def _orphans(
 ) -> list[Orphan]:
     """Things with our installation's tag whose cluster is unknown or gone."""
     mine = {cluster.id for cluster in clusters}
-    living = [part for part in found if isinstance(part, Seen) and part.life in LIVING]
+    living = [part for part in found if isinstance(part, Seen) and part.life.is_living]
     others = [part for part in living if part.cluster not in mine]
     if not others:
         return []

@@ -5,25 +5,25 @@ outcome.breaches, outcome.transcript
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from holdfast.simulation import disk, invariants, papers
+from holdfast.simulation import disk, invariants, papers, time
 from holdfast.simulation.effects import Died, Done
 from holdfast.simulation.quiet import NotConverged
 from holdfast.simulation.scenarios import Broken, Scenario, scenario
 from holdfast.simulation.scenarios.story import Story
-from holdfast.simulation.time import VirtualLoop
 from holdfast.simulation.watch import Breach, Watch
 from holdfast.simulation.world import Settings, Simulation
 
 LOGGED = 30  # warnings and worse are part of a transcript
 
+Got = TypeVar("Got")
 Prepare = Callable[[Simulation], None]
 
 
@@ -69,8 +69,6 @@ def play(
     """
     told = name if isinstance(name, Scenario) else scenario(name)
     chosen = settings or Settings()
-    disk.template()  # on loops and by chance of their own, before this one
-    papers.certificates()
 
     async def whole() -> Outcome:
         async with Simulation.open(chosen) as world:
@@ -82,8 +80,18 @@ def play(
                 verdict = await judged(world, told.story, restarts=restarts)
                 return _outcome(told.name, world, watch, verdict)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(whole())
+    return virtually(whole())
+
+
+def virtually(story: Coroutine[Any, Any, Got]) -> Got:
+    """Play a coroutine that opens worlds, on virtual time; returns what it returns.
+
+    What worlds start from is made before, on loops and by chance of its own.
+    """
+    disk.template()
+    papers.certificates()
+    found: Got = time.run(story)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

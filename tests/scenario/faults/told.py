@@ -15,10 +15,10 @@ from holdfast.model.ids import ClusterId
 from holdfast.providers.sim.effects import Effect
 from holdfast.providers.sim.faults import Fault
 from holdfast.providers.sim.record import Call
-from holdfast.simulation import disk, invariants, papers, time
+from holdfast.simulation import invariants
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.invariants import Expected
-from holdfast.simulation.run import logged
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.watch import Watch
 from holdfast.simulation.world import Settings, Simulation
 
@@ -50,9 +50,7 @@ def told(
                     assert found == [], found
 
         def test() -> None:
-            disk.template()
-            papers.certificates()
-            time.run(whole())
+            virtually(whole())
 
         test.__name__, test.__doc__ = story.__name__, story.__doc__
         return test

@@ -119,7 +119,7 @@ def virtual_machine(thing: Answer, owner: Owner, ids: Ids, region: str) -> Seen:
         created_at=moment(thing.get("LaunchTime")),
         private_ip=thing.get("PrivateIpAddress"),
         public_ip=thing.get("PublicIpAddress"),
-        evidence=evidence(thing) if now not in {Life.PENDING, Life.PRESENT} else "",
+        evidence="" if now.is_living else evidence(thing),
     )
 
 

@@ -11,13 +11,13 @@ from holdfast.model.ids import ClusterId
 from holdfast.model.offering import Cloud
 from holdfast.model.resource import Role
 from holdfast.providers.sim import truth
-from holdfast.simulation import disk, papers, quiet, time
+from holdfast.simulation import quiet
 from holdfast.simulation.agent import Heartbeats
 from holdfast.simulation.forecast.report import Report, Said, Sample
 from holdfast.simulation.forecast.strikes import Impossible, Strike
 from holdfast.simulation.invariants import installation
 from holdfast.simulation.quiet import NotConverged, until_quiet
-from holdfast.simulation.run import logged
+from holdfast.simulation.run import logged, virtually
 from holdfast.simulation.time import EPOCH
 from holdfast.simulation.user import Refused
 from holdfast.simulation.world import Settings, Simulation
@@ -44,8 +44,6 @@ def forecast(
     """
     clouds = sorted({Cloud(node["cloud"]) for node in body.get("nodes") or ()}) or [Cloud.AWS]
     settings = Settings(seed=seed, heartbeats=Heartbeats.LIGHT)
-    disk.template()
-    papers.certificates()
 
     async def whole() -> Report:
         async with Simulation.open(settings) as world:
@@ -54,8 +52,7 @@ def forecast(
                 running = await _with_pods(world, cluster, pods)
                 return await _struck(world, cluster, strike, running, minutes * 60.0)
 
-    report: Report = time.run(whole())
-    return report
+    return virtually(whole())
 
 
 async def _built(world: Simulation, body: Mapping[str, Any], clouds: list[Cloud]) -> ClusterId:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from holdfast.model.resource import Role
 from holdfast.providers.sim.effects import Effect
-from holdfast.providers.sim.faults import Fault, Kind
+from holdfast.providers.sim.faults import Fault
 from holdfast.providers.sim.strangers import Stranger
 from holdfast.simulation.invariants import Expected
 from holdfast.simulation.quiet import until_quiet
@@ -14,7 +14,6 @@ from holdfast.simulation.world import Simulation
 
 WITHIN = 600.0  # seconds in which the call must come that the freeze waits for
 AFTER = 300.0  # seconds that the process has after it goes on
-LATE = 1200.0  # seconds until a call that left before the freeze takes effect
 
 
 @dataclass(slots=True)
@@ -22,7 +21,6 @@ class _Freezer:
     """Freezes the process at its next create of a machine, and hears what it does afterwards."""
 
     world: Simulation
-    late: float
     owner: Tenant | None = None
     is_back: bool = False
     reached: list[Effect] = field(default_factory=list)
@@ -33,9 +31,7 @@ class _Freezer:
             return None
         self.owner = tenant()
         self.world.platform.freeze()
-        if not self.late:
-            return None
-        return Fault(Kind.LATE, value=self.late)
+        return None
 
     def after(self, number: int, effect: Effect, outcome: str) -> None:  # noqa: ARG002
         """What the frozen process still reached at the clouds and the clusters."""
@@ -50,7 +46,7 @@ class _Freezer:
 async def _zombie(world: Simulation) -> Expected:
     cluster = await created(world)
     lost = of_role(world, cluster, Role.WORKER)[0]
-    freezer = _Freezer(world, 0.0)
+    freezer = _Freezer(world)
     world.hub.watchers.append(freezer)
     world.transcript.note(f"somebody terminates {lost.resource.hostname}")
     Stranger(world.clouds, lost.site).delete(lost.thing)

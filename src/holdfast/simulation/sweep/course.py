@@ -1,18 +1,15 @@
 """Plays a scenario once and forks it at its effects; or plays one point from the beginning."""
 
-import asyncio
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from holdfast.simulation import disk, papers
 from holdfast.simulation.agent import Heartbeats
-from holdfast.simulation.run import Outcome, Verdict, judged, logged, play
+from holdfast.simulation.run import Outcome, Verdict, judged, logged, play, virtually
 from holdfast.simulation.scenarios import scenario
 from holdfast.simulation.sweep.forks import Forks, Result
 from holdfast.simulation.sweep.point import Point
-from holdfast.simulation.time import VirtualLoop
 from holdfast.simulation.watch import Watch
 from holdfast.simulation.world import Settings, Simulation
 
@@ -48,8 +45,6 @@ def sweep(
     for point in points:
         at.setdefault(point.number, []).append(point)
     told, world_of = scenario(name), chosen or settings(seed)
-    disk.template()
-    papers.certificates()
 
     async def whole() -> Swept:
         async with Simulation.open(world_of) as world:
@@ -68,8 +63,7 @@ def sweep(
             labels = tuple(done.effect.label for done in world.hub.done)
             return Swept(labels, tuple(forks.results))
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(whole())
+    return virtually(whole())
 
 
 def _report(forks: Forks, watch: Watch, verdict: Verdict) -> NoReturn:
